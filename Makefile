@@ -1,0 +1,82 @@
+# Two commands on a fresh machine: `make demo` and `make test`. They need git, make and Python 3.11.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+UV := $(VENV)/bin/uv
+RUN := $(VENV)/bin
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+# A wheel of torch for another device: `make demo TORCH_BACKEND=cpu` (or cu128, rocm6.4, auto): see `uv pip install --help`.
+TORCH_BACKEND ?=
+STAMP := $(VENV)/.installed
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: $(STAMP) ## Install everything into .venv, from the lock file
+
+$(UV):
+	@echo "==> Making .venv and fetching uv into it"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tacotune needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 …" >&2; exit 69; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+
+$(STAMP): pyproject.toml trainer-image/pyproject.toml uv.lock $(UV)
+	@echo "==> Installing the locked packages (torch is large: a minute or a few, by your network)"
+	@$(UV) sync --frozen --all-extras --no-managed-python
+ifneq ($(TORCH_BACKEND),)
+	@$(UV) pip install --python $(VENV)/bin/python --torch-backend=$(TORCH_BACKEND) --reinstall-package torch torch
+endif
+	@touch $(STAMP)
+	@echo "==> Installed"
+
+.PHONY: demo
+demo: $(STAMP) ## Tune a small voice on this machine: at most 10 minutes on 2 cores
+	@$(RUN)/tacotune run examples/quickstart.yaml
+
+.PHONY: test
+test: lint test-fast test-slow ## Lint and run every test (unit, trainer, integration, local end to end)
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## Unit, trainer and integration tests, in parallel, with coverage
+	@rm -f .coverage .coverage.*
+	@OMP_NUM_THREADS=1 $(RUN)/pytest tests/unit tests/integration tests/trainer -n $${TEST_WORKERS:-2} --dist loadfile --cov --cov-report= -q
+
+.PHONY: test-slow
+test-slow: $(STAMP) ## The local end-to-end tests: real commands, real training
+	@$(RUN)/pytest tests/local -n $${TEST_WORKERS:-2} --dist load -q --cov --cov-append --cov-report= --durations=5
+	@$(RUN)/coverage combine --append --quiet 2>/dev/null || true
+	@$(RUN)/coverage report --fail-under=90 --skip-covered
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy strict, import contracts, lock file
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+	@$(UV) lock --check --quiet
+
+.PHONY: format
+format: $(STAMP) ## Format the code and mend what can be mended
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(STAMP) ## Benchmarks; NVIDIA=path/to/NVIDIA-tacotron2 adds the comparison
+	@$(RUN)/python benchmarks/plan.py
+	@$(RUN)/python benchmarks/store.py
+	@$(RUN)/python benchmarks/train_step.py $(if $(NVIDIA),--nvidia $(NVIDIA))
+
+.PHONY: generate
+generate: $(STAMP) ## Write the files that are made from code: the CRD and the trainer's parameter table
+	@$(RUN)/tacotune crd --output crds/ttsstudies.yaml
+	@$(RUN)/tacotrain config schema > operator/tacotune/api/trainer_parameters.json
+
+.PHONY: clean
+clean: ## Remove .venv and caches; runs/ stays
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist

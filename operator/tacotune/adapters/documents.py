@@ -1,0 +1,86 @@
+"""What an attempt is given: `trial.json`, or the arguments of `tacotrain prepare`. Pure; drivers write and pass it."""
+
+from pathlib import Path
+
+from tacotune.api.study import TTSStudySpec
+from tacotune.api.trial_contract import (
+    CheckpointSettings,
+    DatasetReference,
+    ObjectiveReference,
+    ReportSettings,
+    StudyReference,
+    TrialDocument,
+    WarmStartReference,
+)
+from tacotune.engine.observed import Purpose
+from tacotune.ports import Launch, StudyKey
+
+STORAGE_URL_ENV = "TACOTUNE_STORAGE_URL"
+
+
+def trial_document(
+    launch: Launch,
+    study: StudyKey,
+    *,
+    warm_start: Path | None = None,
+    dataset: Path,
+    directory: Path,
+    threads: int | None,
+    every_seconds: float = 1.0,
+) -> TrialDocument:
+    """Build `trial.json` of one attempt."""
+    spec = launch.spec
+    reports = launch.purpose is Purpose.TRIAL and launch.storage_trial_id is not None
+    early = spec.early_stopping
+    return TrialDocument(
+        study=StudyReference(name=study.name, namespace=study.namespace, uid=study.uid),
+        purpose="final" if launch.purpose is Purpose.FINAL else "trial",
+        trial=launch.trial,
+        attempt=launch.attempt,
+        spec_hash=launch.spec_hash,
+        preset=spec.trainer.preset,
+        parameters=dict(launch.parameters),
+        seed=spec.trainer.seed,
+        dataset=DatasetReference(path=str(dataset)),
+        objectives=[ObjectiveReference(metric=o.metric, direction=o.direction) for o in spec.all_objectives],
+        weights=dict(spec.weights),
+        early_stopping=early.model_dump(mode="json", by_alias=True, exclude={"enabled"})
+        if early.enabled
+        else None,
+        checkpoints=CheckpointSettings(every_steps=spec.checkpoints.every_steps, keep=spec.checkpoints.keep),
+        directory=str(directory),
+        report=ReportSettings(
+            storage_url_env=STORAGE_URL_ENV if reports else None,
+            storage_trial_id=launch.storage_trial_id if reports else None,
+            every_seconds=every_seconds,
+        ),
+        warm_start=WarmStartReference(checkpoint=str(warm_start)) if warm_start is not None else None,
+        device=spec.trainer.device,
+        threads=threads,
+    )
+
+
+def prepare_arguments(spec: TTSStudySpec, out: Path) -> list[str]:
+    """Arguments of `tacotrain` that prepare the study's dataset."""
+    dataset = spec.dataset
+    arguments = ["prepare", "--out", str(out), "--language", dataset.language]
+    if dataset.phonemes:
+        arguments.append("--phonemes")
+    if dataset.skip_bad:
+        arguments.append("--skip-bad")
+    if dataset.speech is not None:
+        speech = dataset.speech
+        return [
+            *arguments,
+            *(
+                "--speech",
+                dataset.language,
+                "--train",
+                str(speech.utterances),
+                "--validation",
+                str(speech.validation),
+            ),
+            *("--rate", str(speech.rate), "--seed", str(speech.seed)),
+        ]
+    assert dataset.path is not None, "the runner refuses claims before it starts"
+    return [*arguments, dataset.path]

@@ -1,0 +1,1 @@
+"""Sound: wav files, log-mel spectrograms, and the way back by Griffin-Lim."""

@@ -1,0 +1,1 @@
+"""Text front-ends: from what people write to symbol ids, and back."""
