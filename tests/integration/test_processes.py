@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 
 from support import trainer_double
 from support.eventually import eventually
+from tacotune.adapters.attempt_files import read_json
 from tacotune.adapters.processes import ProcessCluster
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import ResultState
@@ -172,6 +174,33 @@ def test_a_deleted_job_keeps_its_log(cluster: ProcessCluster, tmp_path: Path) ->
     assert (tmp_path / "finished/voice-0-1/log.txt").exists()
     cluster.create_job(launch())
     assert cluster.jobs() == [], "a deleted attempt is never started again"
+
+
+def test_an_attempt_goes_on_under_the_snapshot_that_its_trial_was_asked_with(
+    cluster: ProcessCluster, tmp_path: Path
+) -> None:
+    cluster.create_job(launch())
+    cluster.delete_job(ended(cluster).name)
+    first = read_json(tmp_path / "finished/voice-0-1/trial.json") or {}
+    edited = TTSStudySpec.model_validate(
+        {
+            **spec().model_dump(by_alias=True, exclude_none=True),
+            "checkpoints": {"everySteps": 7},
+            "trainer": {"preset": "tiny", "seed": 5, "threads": 3},
+            "weights": {"mcd": 2.0},
+        }
+    )
+    parameters: dict[str, ParameterValue] = {"behavior": "edited", "batch_size": 8}
+    cluster.create_job(
+        replace(launch(attempt=2), spec=edited, parameters=parameters, overrides={"batch_size": 8})
+    )
+    second = read_json(tmp_path / "attempts/voice-0-2/trial.json") or {}
+    assert second == {
+        **first,
+        "attempt": 2,
+        "parameters": {"behavior": "complete", "batch_size": 8},
+        "threads": 3,  # on what it runs may change
+    }
 
 
 def test_publishing_replaces_the_voice_as_a_whole(cluster: ProcessCluster, tmp_path: Path) -> None:

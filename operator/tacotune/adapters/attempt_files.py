@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tacotune.engine.observed import Purpose
+
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """Read a JSON object; None when it is absent or not (yet) one."""
@@ -26,6 +28,25 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def newest_trial_document(root: Path, purpose: Purpose, trial: int) -> dict[str, Any] | None:
+    """`trial.json` of the newest attempt at a trial (or at the final training), live or deleted; None when there is none.
+
+    Args:
+        root: The run directory.
+        purpose: TRIAL or FINAL.
+        trial: Number of the trial.
+    """
+    middle = str(trial) if purpose is Purpose.TRIAL else purpose.value
+    found = [
+        path
+        for folder in ("attempts", "finished")
+        for path in (root / folder).glob(f"*-{middle}-*/trial.json")
+        if path.parent.name.rsplit("-", 2)[1] == middle
+    ]
+    newest = max(found, key=lambda path: int(path.parent.name.rsplit("-", 1)[1]), default=None)
+    return None if newest is None else read_json(newest)
 
 
 @dataclass(frozen=True, slots=True)

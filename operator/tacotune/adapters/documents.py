@@ -1,6 +1,8 @@
 """What an attempt is given: `trial.json`, or the arguments of `tacotrain prepare`. Pure; drivers write and pass it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import (
@@ -12,10 +14,15 @@ from tacotune.api.trial_contract import (
     TrialDocument,
     WarmStartReference,
 )
-from tacotune.engine.observed import Purpose
+from tacotune.engine.observed import ParameterValue, Purpose
 from tacotune.ports import Launch, StudyKey
 
 STORAGE_URL_ENV = "TACOTUNE_STORAGE_URL"
+
+_SNAPSHOT: Final = frozenset(
+    {"preset", "seed", "objectives", "weights", "early_stopping", "checkpoints", "warm_start"}
+)
+"""Fields of `trial.json` that follow from the study as it was when the trial was asked; `parameters` come with overrides."""
 
 
 def trial_document(
@@ -58,6 +65,21 @@ def trial_document(
         device=spec.trainer.device,
         threads=threads,
     )
+
+
+def under_earlier_snapshot(
+    document: TrialDocument, earlier: Mapping[str, Any], overrides: Mapping[str, ParameterValue]
+) -> TrialDocument:
+    """A further attempt of a trial whose study was edited since its ask: it goes on as it began.
+
+    Args:
+        document: Built from the study as it is now. Where and on what the attempt runs is taken from here.
+        earlier: `trial.json` of an attempt before it. What the trial is is taken from here.
+        overrides: Parameters that the attempts before it changed.
+    """
+    began = TrialDocument.model_validate(earlier)
+    kept = {name: getattr(began, name) for name in _SNAPSHOT}
+    return document.model_copy(update={**kept, "parameters": {**began.parameters, **overrides}})
 
 
 def prepare_arguments(spec: TTSStudySpec, out: Path) -> list[str]:

@@ -26,10 +26,11 @@ import psutil
 from pydantic import ValidationError
 
 from tacotune.adapters import promotion
-from tacotune.adapters.attempt_files import AttemptFiles, read_json, write_json
-from tacotune.adapters.documents import prepare_arguments, trial_document
+from tacotune.adapters.attempt_files import AttemptFiles, newest_trial_document, read_json, write_json
+from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
+from tacotune.api.hashing import spec_hash
 from tacotune.api.names import job_name, trial_directory
-from tacotune.api.trial_contract import ExitCode, Progress, Termination, TrialResult
+from tacotune.api.trial_contract import ExitCode, Progress, Termination, TrialDocument, TrialResult
 from tacotune.engine.observed import JobPhase, ObservedJob, Purpose
 from tacotune.ports import ClusterUnavailable, Launch, StudyKey
 
@@ -111,19 +112,27 @@ class ProcessCluster:
                 arguments = prepare_arguments(launch.spec, self.prepared)
             else:
                 directory.mkdir(parents=True, exist_ok=True)
-                document = trial_document(
-                    launch,
-                    self._study,
-                    warm_start=self._warm_start,
-                    dataset=self.prepared,
-                    directory=directory,
-                    threads=launch.spec.trainer.threads or self._threads,
-                )
+                document = self._document(launch, directory)
                 write_json(files.trial, document.model_dump(mode="json", by_alias=True))
                 arguments = ["train", "--trial", str(files.trial)]
             self._spawn(name, files, [*self._trainer, *arguments])
         except OSError as error:
             raise ClusterUnavailable(f"cannot start {name} in {files.root}: {error}") from error
+
+    def _document(self, launch: Launch, directory: Path) -> TrialDocument:
+        document = trial_document(
+            launch,
+            self._study,
+            warm_start=self._warm_start,
+            dataset=self.prepared,
+            directory=directory,
+            threads=launch.spec.trainer.threads or self._threads,
+        )
+        if launch.spec_hash != spec_hash(launch.spec):
+            earlier = newest_trial_document(self._root, launch.purpose, launch.trial)
+            if earlier is not None:
+                return under_earlier_snapshot(document, earlier, launch.overrides)
+        return document
 
     def stop_job(self, name: str, reason: str) -> None:
         """SIGTERM to the group, once: a second one would cut its checkpoint short."""

@@ -6,7 +6,7 @@ Called by the local driver; the cluster's prepare image uses the same layout.
 import shutil
 from pathlib import Path
 
-from tacotune.adapters.attempt_files import read_json, write_json
+from tacotune.adapters.attempt_files import newest_trial_document, read_json, write_json
 from tacotune.engine.observed import Purpose
 from tacotune.ports import ClusterUnavailable
 
@@ -37,7 +37,7 @@ def publish(root: Path, directory: Path, purpose: Purpose, trial: int, checkpoin
             for path in map(Path, result.get(kind, [])):
                 shutil.copy2(directory / path, fresh / kind / path.name)
                 paths.append(f"{kind}/{path.name}")
-        trial_document = read_json(_newest_trial_document(root, purpose, trial)) or {}
+        trial_document = newest_trial_document(root, purpose, trial) or {}
         values = result.get("values") or [None]
         write_json(
             fresh / "best.json",
@@ -61,14 +61,3 @@ def publish(root: Path, directory: Path, purpose: Purpose, trial: int, checkpoin
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise ClusterUnavailable(f"cannot publish {source} in {best}: {error}", retry_after=5.0) from error
-
-
-def _newest_trial_document(root: Path, purpose: Purpose, trial: int) -> Path:
-    middle = str(trial) if purpose is Purpose.TRIAL else purpose.value
-    found = [
-        path
-        for folder in ("attempts", "finished")
-        for path in (root / folder).glob(f"*-{middle}-*/trial.json")
-        if path.parent.name.rsplit("-", 2)[1] == middle
-    ]
-    return max(found, key=lambda path: int(path.parent.name.rsplit("-", 1)[1]), default=root / "trial.json")
