@@ -25,7 +25,7 @@ from tacotune.local.rundir import RunDirectory, RunError, TrialRow, write_json
 from tacotune.ports import Busy, StorageUnavailable
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-COMMANDS = ("init", "validate", "plan", "run", "status", "trials", "best", "crd", "completion")
+COMMANDS = ("init", "validate", "plan", "run", "status", "trials", "best", "migrate", "crd", "completion")
 
 
 @pytest.fixture(autouse=True)

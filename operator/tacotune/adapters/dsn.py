@@ -16,8 +16,12 @@ def redact(text: str) -> str:
     return _IN_WORDS.sub(r"\g<head>***", _IN_URL.sub(r"\g<head>:***@", text))
 
 
-def check_dsn(dsn: str) -> str:
+def check_dsn(dsn: str, source: str = "--storage") -> str:
     """Check a user's database URL and give it the driver that is installed.
+
+    Args:
+        dsn: The URL.
+        source: Where it was given, for the error's message.
 
     Raises:
         PermanentError: it is no URL of a Postgres database.
@@ -26,16 +30,21 @@ def check_dsn(dsn: str) -> str:
         url: URL = make_url(dsn.strip())
     except ArgumentError as error:
         raise PermanentError(
-            "--storage is not a database URL; it looks like postgresql://user:password@host:5432/database"
+            f"{source} is not a database URL; it looks like postgresql://user:password@host:5432/database"
         ) from error
     backend, _, driver = url.drivername.partition("+")
     if backend == "sqlite":
         raise PermanentError(
-            "--storage: SQLite locks up under parallel trials; leave --storage away for the embedded Postgres, "
-            "or name a Postgres database"
+            f"{source}: SQLite locks up under parallel trials; name a Postgres database "
+            "(`tacotune run` without --storage brings its own)"
         )
     if backend not in {"postgresql", "postgres"} or driver not in {"", "psycopg2"}:
-        raise PermanentError(f"--storage: only postgresql:// is supported, not {url.drivername}://")
+        raise PermanentError(f"{source}: only postgresql:// is supported, not {url.drivername}://")
     if not url.database:
-        raise PermanentError(f"--storage: {redact(dsn)} names no database")
+        raise PermanentError(f"{source}: {redact(dsn)} names no database")
     return url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+
+
+def libpq_uri(dsn: str) -> str:
+    """The same URL as libpq and psycopg2 take it, without the name of SQLAlchemy's driver."""
+    return make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False)
