@@ -72,9 +72,24 @@ bench: $(STAMP) ## Benchmarks; NVIDIA=path/to/NVIDIA-tacotron2 adds the comparis
 	@$(RUN)/python benchmarks/store.py
 	@$(RUN)/python benchmarks/train_step.py $(if $(NVIDIA),--nvidia $(NVIDIA))
 
+# For example: make images TAG=1.0 TORCH_INDEX=https://download.pytorch.org/whl/cpu DOCKER_BUILD_FLAGS='--secret id=pip,src=pip.conf'
+DOCKER ?= docker
+TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE_IMAGE ?= python:3.13-slim-bookworm
+TRAINER_BASE_IMAGE ?= $(BASE_IMAGE)
+TORCH_INDEX ?=
+DOCKER_BUILD_FLAGS ?=
+
+.PHONY: images
+images: ## Build the images of operator and trainer; see the head of each Dockerfile for variants
+	$(DOCKER) build $(DOCKER_BUILD_FLAGS) --build-arg BASE_IMAGE=$(BASE_IMAGE) -t tacotune/operator:$(TAG) .
+	$(DOCKER) build $(DOCKER_BUILD_FLAGS) --build-arg BASE_IMAGE=$(TRAINER_BASE_IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
+	  -f trainer-image/Dockerfile -t tacotune/trainer:$(TAG) .
+
 .PHONY: generate
-generate: $(STAMP) ## Write the files that are made from code: the CRD and the trainer's parameter table
+generate: $(STAMP) ## Write the files that are made from code: the CRD, also for the chart, and the trainer's parameter table
 	@$(RUN)/tacotune crd --output crds/ttsstudies.yaml
+	@cp crds/ttsstudies.yaml helm/tacotune/files/ttsstudies.yaml
 	@$(RUN)/tacotrain config schema > operator/tacotune/api/trainer_parameters.json
 
 .PHONY: clean
