@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: install
 install: $(STAMP) ## Install everything into .venv, from the lock file
@@ -52,6 +52,10 @@ test-slow: $(STAMP) ## The local end-to-end tests: real commands, real training
 	@$(RUN)/pytest tests/local -n $${TEST_WORKERS:-2} --dist load -q --cov --cov-append --cov-report= --durations=5
 	@$(RUN)/coverage combine --append --quiet 2>/dev/null || true
 	@$(RUN)/coverage report --fail-under=90 --skip-covered
+
+.PHONY: test-cluster
+test-cluster: $(STAMP) ## Tests against a real Kubernetes API server (needs Go 1.26; the first run builds it)
+	@$(RUN)/pytest tests/cluster -q --durations=5
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy strict, import contracts, lock file
