@@ -33,6 +33,7 @@ def _fixed(field: str) -> Rule:
     return Rule(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
         f"{field} cannot be changed: finished trials would no longer be comparable; make another study",
+        f".{field}",
     )
 
 
@@ -53,6 +54,11 @@ _SPEC: Final = (
         "Optuna prunes only with one objective: set pruner.name to none",
         ".pruner",
     ),
+    Rule(
+        "!has(self.objectives) || self.objectives.all(o, self.objectives.exists_one(p, p.metric == o.metric))",
+        "a metric stands twice",
+        ".objectives",
+    ),
     Rule("!has(self.objectives) || !has(self.goal)", "a goal needs one objective", ".goal"),
     Rule(
         "!has(self.objectives) || !self.finalTraining.enabled",
@@ -62,7 +68,7 @@ _SPEC: Final = (
     Rule(
         "!has(self.objectives) || self.sampler.name != 'cmaes'",
         "cmaes knows only one objective",
-        ".sampler",
+        ".sampler.name",
     ),
     Rule(
         "self.sampler.name != 'cmaes' || self.searchSpace.all(p, !has(p.categorical))",
@@ -90,14 +96,16 @@ _SPEC: Final = (
     _fixed("objectives"),
     _fixed("storage"),
     Rule(
-        "self.searchSpace == oldSelf.searchSpace",
+        # Lists that are maps are equal in any order, and parameters are asked for in theirs.
+        "self.searchSpace == oldSelf.searchSpace && "
+        "self.searchSpace.map(p, p.name) == oldSelf.searchSpace.map(p, p.name)",
         "searchSpace cannot be changed: finished trials would no longer be comparable; make another study",
         ".searchSpace",
     ),
     Rule(
         "self.sampler.name == oldSelf.sampler.name",
         "sampler.name cannot be changed; make another study, with warmStart from this one",
-        ".sampler",
+        ".sampler.name",
     ),
 )
 
