@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.api_server import ApiServer, Object
+from support.chart import PROGRAMS as CHART_PROGRAMS
+from support.chart import Chart
 from support.control_plane import PROGRAMS, ControlPlane
 from support.eventually import eventually
 from support.toolchain import ToolchainError, build
@@ -20,14 +22,16 @@ DEFINITION = Path(__file__).parents[2] / "crds" / "ttsstudies.yaml"
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what is missing before the first test's time begins, and in view: it takes minutes, once on a machine."""
-    if os.environ.get(OTHER) or not any(
-        "kubeconfig" in getattr(i, "fixturenames", ()) for i in session.items
-    ):
+    asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    programs = list(PROGRAMS) if "kubeconfig" in asked and not os.environ.get(OTHER) else []
+    if "chart" in asked:
+        programs += CHART_PROGRAMS
+    if not programs:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
-            build(PROGRAMS)
+            build(programs)
     except ToolchainError as error:
         pytest.exit(str(error), returncode=error.code)
 
@@ -40,6 +44,12 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     with ControlPlane(build(PROGRAMS), tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def chart() -> Chart:
+    """The Helm chart of this checkout."""
+    return Chart(build(CHART_PROGRAMS))
 
 
 @pytest.fixture(scope="session")
