@@ -18,7 +18,16 @@ from typing import Protocol
 
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import TrialResult
-from tacotune.engine.observed import Attempt, ObservedJob, ObservedTrial, ParameterValue, Purpose, TrialState
+from tacotune.engine.actions import PromoteBest
+from tacotune.engine.observed import (
+    Attempt,
+    ObservedJob,
+    ObservedTrial,
+    ParameterValue,
+    Publication,
+    Purpose,
+    TrialState,
+)
 
 
 class TacotuneError(Exception):
@@ -172,8 +181,11 @@ class Cluster(Protocol):
     def delete_job(self, name: str) -> None:
         """Forget an ended Job."""
 
-    def promote(self, purpose: Purpose, trial: int, checkpoint: str) -> None:
-        """Publish a checkpoint (relative to its trial's directory), its samples and parameters as the best voice."""
+    def publication(self) -> Publication | None:
+        """A `promote` that goes on after the call, or that failed; None where it is done when the call returns."""
+
+    def promote(self, voice: PromoteBest) -> None:
+        """Publish a checkpoint, its samples and parameters as the best voice; may go on after the call."""
 
 
 class Clock(Protocol):

@@ -17,6 +17,7 @@ from tacotune.adapters.attempt_files import read_json
 from tacotune.adapters.processes import ProcessCluster
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import ResultState
+from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import JobPhase, ObservedJob, ParameterValue, Purpose
 from tacotune.ports import Launch, StudyKey
 
@@ -208,7 +209,7 @@ def test_publishing_replaces_the_voice_as_a_whole(cluster: ProcessCluster, tmp_p
     for trial in (0, 1):
         cluster.create_job(launch(trial=trial))
         cluster.delete_job(ended(cluster).name)
-        cluster.promote(Purpose.TRIAL, trial, "checkpoints/step-00000002")
+        cluster.promote(PromoteBest(Purpose.TRIAL, trial, "checkpoints/step-00000002"))
         assert cluster.promoted() == f"trial/{trial}/checkpoints/step-00000002"
     assert (tmp_path / "best/checkpoint/metadata.json").exists()
     assert (tmp_path / "best/samples/0.wav").exists()

@@ -23,7 +23,15 @@ from tacotune.engine.actions import (
     StopJob,
     TellTrial,
 )
-from tacotune.engine.observed import Attempt, Observed, ObservedJob, ObservedTrial, Purpose, TrialState
+from tacotune.engine.observed import (
+    Attempt,
+    Observed,
+    ObservedJob,
+    ObservedTrial,
+    Publication,
+    Purpose,
+    TrialState,
+)
 from tacotune.ports import ClusterUnavailable, InvalidStudy, Launch, StorageUnavailable, StudyRecord
 
 
@@ -188,9 +196,13 @@ class FakeCluster:
         self._reach()
         self.backend.write(DeleteJob(name))
 
-    def promote(self, purpose: Purpose, trial: int, checkpoint: str) -> None:
+    def publication(self) -> Publication | None:
         self._reach()
-        self.backend.write(PromoteBest(purpose, trial, checkpoint))
+        return self.backend.world.publication
+
+    def promote(self, voice: PromoteBest) -> None:
+        self._reach()
+        self.backend.write(voice)
 
 
 class FakeClock:

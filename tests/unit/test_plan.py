@@ -1,6 +1,7 @@
 """Whole plans for single situations: what is done, in which order."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from tacotune.engine.observed import (
     JobPhase,
     Observed,
     ObservedJob,
+    Publication,
     Purpose,
     StopReason,
     Storage,
@@ -552,6 +554,27 @@ def test_a_new_best_is_published_while_the_search_goes_on() -> None:
 FULL = spec_of(maxTrials=1, parallelism=1, fixedParameters={"epochs": 8}, finalTraining={"enabled": True, "epochs": 50, "parameters": {"ema_decay": 0.9}})  # fmt: skip
 SEARCHED = complete(0, 0.3, spec_hash=hash_of(FULL))
 PUBLISHED = "trial/0/checkpoints/step-00000100"
+
+
+def test_a_publication_that_goes_on_is_waited_for_and_one_that_failed_is_tried_again_later() -> None:
+    world = observed_of([BEST], **{**OUT, "promoted": ""})
+    (voice,) = plan(world).actions
+    assert isinstance(voice, PromoteBest)
+    under_way = plan(replace(world, publication=Publication(voice.source, attempt=1)))
+    assert (under_way.actions, under_way.ended) == ((), False)
+    failed_now = replace(
+        world, publication=Publication(voice.source, 1, failed_at=world.now, message="no space left")
+    )
+    waiting = plan(failed_now)
+    assert (waiting.actions, waiting.ended) == ((), False)
+    assert waiting.requeue_after == pytest.approx(5, rel=0.11)
+    assert (
+        "publishing the best voice (attempt 1 failed: no space left)" in waiting.status.conditions[0].message
+    )
+    later = replace(failed_now, now=world.now + timedelta(seconds=6))
+    assert plan(later).actions == (replace(voice, attempt=2),)
+    another = replace(world, publication=Publication("trial/9/checkpoints/x", 3, failed_at=world.now))
+    assert plan(another).actions == (voice,)
 
 
 def test_the_final_training_is_fixed_then_started_with_the_best_parameters() -> None:

@@ -31,7 +31,8 @@ from tacotune.adapters.documents import prepare_arguments, trial_document, under
 from tacotune.api.hashing import spec_hash
 from tacotune.api.names import job_name, trial_directory
 from tacotune.api.trial_contract import ExitCode, Progress, Termination, TrialDocument, TrialResult
-from tacotune.engine.observed import JobPhase, ObservedJob, Purpose
+from tacotune.engine.actions import PromoteBest
+from tacotune.engine.observed import JobPhase, ObservedJob, Publication, Purpose
 from tacotune.ports import ClusterUnavailable, Launch, StudyKey
 
 # Waits for the trainer even while the group is being terminated, then leaves its exit code behind in one rename.
@@ -156,9 +157,14 @@ class ProcessCluster:
             shutil.rmtree(target, ignore_errors=True)
             source.rename(target)
 
-    def promote(self, purpose: Purpose, trial: int, checkpoint: str) -> None:
+    def publication(self) -> Publication | None:
+        """A voice is published when `promote` returns."""
+        return None
+
+    def promote(self, voice: PromoteBest) -> None:
         """Publish a voice in `best/`."""
-        promotion.publish(self._root, self.directory(purpose, trial), purpose, trial, checkpoint)
+        directory = self.directory(voice.purpose, voice.trial)
+        promotion.publish(self._root, directory, voice.purpose, voice.trial, voice.checkpoint)
 
     def stop_all(self, reason: str) -> None:
         """Ask every live group to checkpoint and end."""

@@ -59,8 +59,8 @@ def act(  # noqa: PLR0912  one branch an action
                 cluster.kill_job(name, reason)
             case DeleteJob(name=name):
                 cluster.delete_job(name)
-            case PromoteBest(purpose=purpose, trial=trial, checkpoint=checkpoint):
-                cluster.promote(purpose, trial, checkpoint)
+            case PromoteBest():
+                cluster.promote(action)
             case _:
                 assert_never(action)
         yield action

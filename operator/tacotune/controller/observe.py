@@ -10,7 +10,7 @@ from datetime import datetime
 from tacotune.api.hashing import spec_hash
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy
-from tacotune.engine.observed import Observed, ObservedJob, ObservedTrial, Storage
+from tacotune.engine.observed import Observed, ObservedJob, ObservedTrial, Publication, Storage
 from tacotune.ports import Clock, Cluster, StorageUnavailable, StudyRecord, TrialStore
 
 
@@ -42,7 +42,7 @@ def observe(
     """
     jobs = cluster.jobs()
     dataset = cluster.dataset()
-    promoted = cluster.promoted()
+    promoted, publication = cluster.promoted(), cluster.publication()
     try:
         store.open(study.spec)
         known = Known(store.record(), store.trials(), jobs)
@@ -57,6 +57,7 @@ def observe(
         status=status,
         dataset=dataset,
         promoted=promoted,
+        publication=publication,
         interrupted=interrupted,
         forgive_before=forgive_before,
     )
@@ -71,6 +72,7 @@ def assemble(
     status: TTSStudyStatus,
     dataset: tuple[bool, str] = (False, ""),
     promoted: str = "",
+    publication: Publication | None = None,
     interrupted: bool = False,
     forgive_before: datetime | None = None,
 ) -> Observed:
@@ -94,6 +96,7 @@ def assemble(
         final_trial=record.final_trial,
         final_result=record.final_result,
         promoted=promoted,
+        publication=publication,
         space_exhausted=record.space_exhausted,
         started_at=record.started_at,
         status=status,

@@ -99,6 +99,8 @@ class PromoteBest:
     purpose: Purpose
     trial: int
     checkpoint: str
+    attempt: int = 1
+    """Above 1: it failed before."""
 
     @property
     def source(self) -> str:

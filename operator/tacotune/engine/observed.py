@@ -149,6 +149,19 @@ class ObservedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """A voice that is being copied to its place, where that takes a Job of its own; gone once it is published."""
+
+    source: str
+    """As `Observed.promoted`."""
+    attempt: int
+    failed_at: datetime | None = None
+    """None while it goes on."""
+    message: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """Whether the study's rows can be read and written just now."""
 
@@ -179,6 +192,8 @@ class Observed:
     final_result: TrialResult | None = None
     promoted: str = ""
     """`<purpose>/<trial>/<checkpoint>` of the published best voice (PromoteBest.source); empty when none is."""
+    publication: Publication | None = None
+    """Under way, or the last one, when it failed."""
     space_exhausted: bool = False
     """The sampler has nothing new to ask (grid done, or no unequal parameters left)."""
     started_at: datetime | None = None

@@ -24,7 +24,7 @@ from tacotune.engine.events import Event, narrate
 from tacotune.engine.facts import Facts, gather
 from tacotune.engine.final import train_fully
 from tacotune.engine.observed import Observed
-from tacotune.engine.promotion import promotion
+from tacotune.engine.promotion import publish
 from tacotune.engine.status import describe
 from tacotune.engine.trials import Resume, ask, launch, settle
 from tacotune.engine.verdict import Verdict, judge
@@ -69,7 +69,7 @@ def plan(observed: Observed) -> Plan:
 def _decide(
     facts: Facts, verdict: Verdict
 ) -> tuple[tuple[Action, ...], tuple[Resume, ...], tuple[datetime, ...]]:
-    """Actions in order; the trials that wait; moments at which preparation and final training go on."""
+    """Actions in order; the trials that wait; moments at which preparation, final training and publishing go on."""
     if not facts.observed.storage.ready:
         return tuple(halt(facts)), (), ()
     prepared, prepare_due = prepare(facts, verdict)
@@ -86,9 +86,10 @@ def _decide(
         actions += launch(facts, settled.resumes)
     if not actions:
         actions += ask(facts, verdict)
-    if (promote := promotion(facts)) is not None:
+    promote, publish_due = publish(facts)
+    if promote is not None:
         actions.append(promote)
-    dues = tuple(due for due in (prepare_due, final_due) if due is not None)
+    dues = tuple(due for due in (prepare_due, final_due, publish_due) if due is not None)
     return tuple(actions), settled.resumes, dues
 
 

@@ -1,12 +1,16 @@
 """Which voice should be published now: there is always a playable best one, as soon as a first trial completes."""
 
+from dataclasses import replace
+from datetime import datetime
+
 from tacotune.engine.actions import PromoteBest
+from tacotune.engine.backoff import delay
 from tacotune.engine.facts import Facts, values_of
 from tacotune.engine.observed import Purpose
 
 
 def promotion(facts: Facts) -> PromoteBest | None:
-    """Publish the better of the best trial and the final training, unless it is published already."""
+    """The better of the best trial and the final training, unless it is published already."""
     observed = facts.observed
     found: PromoteBest | None = None
     value: float | None = None
@@ -20,3 +24,21 @@ def promotion(facts: Facts) -> PromoteBest | None:
         if values is not None and (value is None or not facts.better(value, values[0])):
             found = PromoteBest(Purpose.FINAL, observed.final_trial, result.checkpoint)
     return None if found is None or found.source == observed.promoted else found
+
+
+def publish(facts: Facts) -> tuple[PromoteBest | None, datetime | None]:
+    """Begin to publish, unless a publication is under way or waits for its next attempt.
+
+    Returns:
+        The action, or when it is due, where that is later than now.
+    """
+    wanted, last = promotion(facts), facts.observed.publication
+    if wanted is None or last is None:
+        return wanted, None
+    if last.failed_at is None:
+        return None, None  # One at a time: two would replace the same folder.
+    if last.source != wanted.source:
+        return wanted, None
+    # Without end, for what keeps a voice from being copied (a full volume) can be mended, and nothing else is left to do.
+    due = last.failed_at + delay(facts.spec.retry.backoff, last.attempt, wanted.source)
+    return (None, due) if due > facts.now else (replace(wanted, attempt=last.attempt + 1), None)

@@ -72,7 +72,11 @@ def _over(facts: Facts, reason: Reason, message: str) -> Verdict:
                 over=True,
             )
     if promotion(facts) is not None:
-        return Verdict(Reason.DRAINING, f"{message}; publishing the best voice", over=True)
+        failed = facts.observed.publication
+        trouble = (
+            f" (attempt {failed.attempt} failed: {failed.message})" if failed and failed.failed_at else ""
+        )
+        return Verdict(Reason.DRAINING, f"{message}; publishing the best voice{trouble}", over=True)
     return Verdict(reason, message, over=True, ended=True, succeeded=True)
 
 

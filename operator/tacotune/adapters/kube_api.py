@@ -1,0 +1,164 @@
+"""The API server over HTTP: dictionaries in and out, explicit time-outs, and the errors of `ports`.
+
+One client per process, safe for threads. Only calls that may be repeated are repeated here (reads and deletes, by urllib3);
+whatever else fails ends the pass, and the next pass decides anew.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+
+from tacotune.ports import ClusterUnavailable, InvalidStudy, PermanentError
+
+CONNECT_SECONDS: Final = 3.0
+READ_SECONDS: Final = 15.0
+POOL_SIZE: Final = 16
+FIELD_MANAGER: Final = "tacotune"
+
+Document = dict[str, Any]
+
+_APPLY: Final = "application/apply-patch+yaml"
+_MERGE: Final = "application/merge-patch+json"
+_REPEATED: Final = urllib3.Retry(
+    total=2,
+    backoff_factor=0.2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET", "DELETE"),
+    raise_on_status=False,
+)
+
+
+class Conflict(Exception):  # noqa: N818  a state of the world reads best without a suffix
+    """The object is there already, or was changed since it was read (409)."""
+
+
+class KubeApi:
+    """Calls on objects by their path below the server, such as `/apis/batch/v1/namespaces/voices/jobs/a-0-1`."""
+
+    def __init__(self, configuration: client.Configuration) -> None:
+        configuration.retries = _REPEATED
+        configuration.connection_pool_maxsize = POOL_SIZE
+        self._client = client.ApiClient(configuration)
+        self._client.user_agent = "tacotune"
+
+    def get(self, path: str, **query: str) -> Document | None:
+        """Read an object; None when there is none."""
+        status, body = self._call("GET", path, query=query)
+        if status == 404:
+            return None
+        return self._document(status, body, "GET", path)
+
+    def list(self, path: str, selector: str) -> list[Document]:
+        """Read all objects of a collection that carry these labels."""
+        status, body = self._call("GET", path, query={"labelSelector": selector})
+        items = self._document(status, body, "GET", path).get("items")
+        return items if isinstance(items, list) else []
+
+    def text(self, path: str, **query: str) -> str:
+        """Read what is no JSON, such as a log; empty when there is none (yet)."""
+        status, body = self._call("GET", path, query=query)
+        return body if status < 300 else ""
+
+    def create(self, path: str, body: Document) -> Document:
+        """Make an object in a collection.
+
+        Raises:
+            Conflict: One of that name is there.
+        """
+        status, answer = self._call("POST", path, body=body, query={"fieldManager": FIELD_MANAGER})
+        return self._document(status, answer, "POST", f"{path}/{body['metadata'].get('name', '')}")
+
+    def apply(self, path: str, body: Document) -> Document:
+        """Make an object as described, or bring the one that is there in line (server-side apply)."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        status, answer = self._call("PATCH", path, body=body, query=query, content_type=_APPLY)
+        return self._document(status, answer, "PATCH", path)
+
+    def merge(self, path: str, body: Document) -> Document | None:
+        """Change parts of an object (JSON merge patch); None when there is none.
+
+        A `metadata.resourceVersion` in the body makes it conditional.
+
+        Raises:
+            Conflict: It was changed since.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        status, answer = self._call("PATCH", path, body=body, query=query, content_type=_MERGE)
+        return None if status == 404 else self._document(status, answer, "PATCH", path)
+
+    def delete(self, path: str) -> None:
+        """Delete an object and, in the background, what it owns; one that is gone is fine."""
+        body = {"propagationPolicy": "Background"}
+        status, answer = self._call("DELETE", path, body=body)
+        if status != 404:
+            self._document(status, answer, "DELETE", path)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Document | None = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, str]:
+        call = self._client.param_serialize(
+            method=method,
+            resource_path=path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = self._client.call_api(*call, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
+            return answer.status, answer.read().decode(errors="replace")
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            raise ClusterUnavailable(f"{method} {path}: the API server does not answer: {error}") from error
+
+    def _document(self, status: int, body: str, method: str, path: str) -> Document:
+        try:
+            answer = json.loads(body)
+        except json.JSONDecodeError:
+            answer = {}
+        if status < 300:
+            return answer if isinstance(answer, dict) else {}
+        said = answer.get("message", body) if isinstance(answer, dict) else body
+        message = f"{method} {path}: {said or status}"
+        match status:
+            case 409:
+                raise Conflict(message)
+            case 400 | 422:
+                # What we send follows from the spec: sending it again would be refused again.
+                raise InvalidStudy(message)
+            case 403:
+                # Quota and admission come and go; missing rights wait for a person, who may be at it.
+                raise ClusterUnavailable(message, retry_after=10.0)
+            case _:
+                raise ClusterUnavailable(message, retry_after=2.0)
+
+
+def connect(kubeconfig: str | None = None) -> KubeApi:
+    """Connect as the pod's ServiceAccount, else as the kubeconfig of the person says.
+
+    Raises:
+        PermanentError: There is neither.
+    """
+    settings = client.Configuration()
+    try:
+        if kubeconfig is None:
+            try:
+                config.load_incluster_config(client_configuration=settings)
+            except ConfigException:
+                config.load_kube_config(client_configuration=settings)
+        else:
+            config.load_kube_config(kubeconfig, client_configuration=settings)
+    except (ConfigException, OSError) as error:
+        raise PermanentError(
+            f"no cluster: {error}; run inside one, set KUBECONFIG, or name a file with --kubeconfig"
+        ) from error
+    return KubeApi(settings)
