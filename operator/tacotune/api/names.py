@@ -11,10 +11,24 @@ PLURAL = "ttsstudies"
 SINGULAR = "ttsstudy"
 SHORT_NAME = "tts"
 
-LABEL_STUDY = f"{GROUP}/study"
-LABEL_TRIAL = f"{GROUP}/trial"
-LABEL_ATTEMPT = f"{GROUP}/attempt"
-LABEL_PURPOSE = f"{GROUP}/purpose"
+LABEL_NAME: Final = "app.kubernetes.io/name"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+LABEL_COMPONENT: Final = "app.kubernetes.io/component"
+LABEL_STUDY: Final = f"{GROUP}/study"
+LABEL_STUDY_UID: Final = f"{GROUP}/study-uid"
+LABEL_TRIAL: Final = f"{GROUP}/trial"
+LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
+LABEL_PURPOSE: Final = f"{GROUP}/purpose"
+LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+
+ANNOTATION_DOCUMENT: Final = f"{GROUP}/document-sha256"
+"""On an attempt's ConfigMap: the hash of what is in it."""
+ANNOTATION_STOPPING: Final = f"{GROUP}/stopping"
+"""On a Job that we suspend: the StopReason."""
+ANNOTATION_PREPARED: Final = f"{GROUP}/prepared"
+"""On the claim: the hash of the `spec.dataset` that lies prepared on it."""
+ANNOTATION_PROMOTED: Final = f"{GROUP}/promoted"
+"""On the claim: the source of the voice in `best/`."""
 
 ATTRIBUTE_PREFIX = "tacotune:"
 ATTRIBUTE_ATTEMPTS = "tacotune:attempts"
@@ -26,6 +40,8 @@ ATTRIBUTE_CHECKPOINT = "tacotune:checkpoint"
 ATTRIBUTE_MESSAGE = "tacotune:message"
 
 MAX_NAME = 63
+MAX_JOB_NAME: Final = 60
+"""Pods of an Indexed Job are called `<job>-<index>`, and that is a host name."""
 
 
 def shorten(name: str, limit: int = MAX_NAME) -> str:
@@ -40,7 +56,28 @@ def job_name(study: str, purpose: str, trial: int, attempt: int) -> str:
     """`<study>-<trial>-<attempt>`; `<study>-final-<attempt>` and `<study>-prepare-<attempt>` for the other two purposes."""
     middle = str(trial) if purpose == "trial" else purpose
     tail = f"-{middle}-{attempt}"
-    return shorten(study, MAX_NAME - len(tail)) + tail
+    return shorten(study, MAX_JOB_NAME - len(tail)) + tail
+
+
+def publish_job_name(study: str, source: str) -> str:
+    """One name for each voice that is published: `<study>-publish-<hash of its source>`."""
+    tail = f"-publish-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    return shorten(study, MAX_JOB_NAME - len(tail)) + tail
+
+
+def checkpoints_claim_name(study: str) -> str:
+    """The claim that every pod of a study mounts."""
+    return f"{study}-checkpoints"
+
+
+def storage_secret_name(study: str) -> str:
+    """The Secret with the DSN that the study's trials report to."""
+    return f"{study}-storage"
+
+
+def workers_service_name(study: str) -> str:
+    """The headless Service that gives workers host names; a Service's name begins with a letter, a study's need not."""
+    return shorten(f"workers-{study}")
 
 
 def trial_directory(purpose: str, trial: int) -> str:

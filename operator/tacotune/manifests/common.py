@@ -1,0 +1,106 @@
+"""What all objects of a study share: whose they are, their labels, and what the chart has decided about their pods."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tacotune.api import names
+
+Manifest = dict[str, Any]
+
+MOUNT: Final = "/study"
+"""Where the study's volume is mounted in every pod."""
+DATA: Final = "/data"
+"""Where the dataset's claim is mounted, in the pod that prepares it."""
+CONFIG: Final = "/etc/tacotune"
+"""Where an attempt's ConfigMap is mounted."""
+DOCUMENT: Final = "trial.json"
+"""Key of an attempt's ConfigMap, and the file below CONFIG."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRef:
+    """The TTSStudy that owns an object."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What is the same for all studies of an installation."""
+
+    trainer_image: str
+    """For studies that name none themselves."""
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    termination_grace_seconds: int = 120
+    """Long enough to write a checkpoint."""
+    run_as_user: int = 10001
+    """Also the group, and the group of the volume's files."""
+    extra_labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def labels(
+    study: StudyRef,
+    component: str,
+    *,
+    purpose: str | None = None,
+    trial: int | None = None,
+    attempt: int | None = None,
+) -> dict[str, str]:
+    """Labels of an object; an attempt says which one it is. A negative trial (prepare has none) gets no label."""
+    result = {
+        names.LABEL_NAME: "tacotune",
+        names.LABEL_MANAGED_BY: "tacotune",
+        names.LABEL_COMPONENT: str(component),
+        names.LABEL_STUDY: study.name,
+        names.LABEL_STUDY_UID: study.uid,
+    }
+    if purpose is not None:
+        result[names.LABEL_PURPOSE] = str(purpose)
+    if trial is not None and trial >= 0:
+        result[names.LABEL_TRIAL] = str(trial)
+    if attempt is not None:
+        result[names.LABEL_ATTEMPT] = str(attempt)
+    return result
+
+
+def selector(study: StudyRef) -> str:
+    """Label selector of everything that belongs to one study, and to no earlier one of the same name."""
+    return f"{names.LABEL_MANAGED_BY}=tacotune,{names.LABEL_STUDY_UID}={study.uid}"
+
+
+def owner_reference(study: StudyRef) -> Manifest:
+    """The study as controller: what it owns goes with it."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": study.name,
+        "uid": study.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def metadata(
+    study: StudyRef,
+    platform: Platform,
+    name: str,
+    own_labels: Mapping[str, str],
+    *,
+    owned: bool = True,
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
+    """An object's metadata; our own labels win over the chart's."""
+    result: Manifest = {
+        "name": name,
+        "namespace": study.namespace,
+        "labels": {**platform.extra_labels, **own_labels},
+    }
+    if annotations:
+        result["annotations"] = dict(annotations)
+    if owned:
+        result["ownerReferences"] = [owner_reference(study)]
+    return result

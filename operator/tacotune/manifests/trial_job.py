@@ -1,0 +1,54 @@
+"""The Job of one attempt at a trial, or at the final training."""
+
+from typing import Final
+
+from tacotune.api.kubernetes import SecretKey
+from tacotune.api.study import TTSStudySpec
+from tacotune.manifests.common import CONFIG, DOCUMENT, Manifest, Platform, StudyRef, labels
+from tacotune.manifests.distributed import distribute
+from tacotune.manifests.job import job
+from tacotune.manifests.pod import pod_template
+
+STORAGE_URL: Final = "TACOTUNE_STORAGE_URL"
+
+
+def trial_job(
+    study: StudyRef,
+    platform: Platform,
+    spec: TTSStudySpec,
+    *,
+    purpose: str,
+    trial: int,
+    attempt: int,
+    name: str,
+    storage_secret: SecretKey,
+    deadline_seconds: int | None,
+) -> Manifest:
+    """The Job that mounts the ConfigMap of the same name and trains by it.
+
+    Args:
+        study: Who owns it.
+        platform: What the chart has decided.
+        spec: `trainer` and `trainer.podTemplate` shape the pod.
+        purpose: `trial` or `final`.
+        trial: Its number.
+        attempt: Counted from 1.
+        name: Of the Job and of its ConfigMap, by `api.names.job_name`.
+        storage_secret: Where the DSN lies.
+        deadline_seconds: After which Kubernetes ends it, if ever.
+    """
+    own = labels(study, purpose, purpose=purpose, trial=trial, attempt=attempt)
+    secret = {"name": storage_secret.name, "key": storage_secret.key}
+    config = {"name": "trial", "configMap": {"name": name}}
+    template = pod_template(
+        study,
+        platform,
+        spec,
+        own,
+        arguments=["train", "--trial", f"{CONFIG}/{DOCUMENT}"],
+        resources=spec.trainer.resources,
+        env=[{"name": STORAGE_URL, "valueFrom": {"secretKeyRef": secret}}],
+        volumes=[(config, {"name": "trial", "mountPath": CONFIG, "readOnly": True})],
+    )
+    whole = job(study, platform, spec, template, name=name, labels=own, deadline_seconds=deadline_seconds)
+    return distribute(whole, study, spec) if spec.trainer.workers > 1 else whole

@@ -1,0 +1,21 @@
+"""The headless Service that gives the workers of distributed trials host names."""
+
+from tacotune.api import names
+from tacotune.manifests.common import Manifest, Platform, StudyRef, labels, metadata
+
+
+def workers_service(study: StudyRef, platform: Platform) -> Manifest:
+    """One for all Jobs of a study: each pod resolves as `<job>-<index>.<service>`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(
+            study, platform, names.workers_service_name(study.name), labels(study, "workers")
+        ),
+        "spec": {
+            "clusterIP": "None",
+            # Workers meet before any of them is ready.
+            "publishNotReadyAddresses": True,
+            "selector": {names.LABEL_MANAGED_BY: "tacotune", names.LABEL_STUDY_UID: study.uid},
+        },
+    }
