@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
 from support.builders import spec_of
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
@@ -74,3 +77,10 @@ def run_trials(
 
 def _never(seconds: float) -> None:
     raise AssertionError(f"waited {seconds} s")
+
+
+def trials_in(dsn: str) -> int:
+    """Rows of trials in a whole database, read past Optuna."""
+    engine = create_engine(dsn, poolclass=NullPool)
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM trials")).scalar_one())

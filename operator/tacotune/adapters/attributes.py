@@ -20,6 +20,8 @@ PREPARE_ATTEMPTS = f"{names.ATTRIBUTE_PREFIX}prepareAttempts"
 FINAL_ATTEMPTS = f"{names.ATTRIBUTE_PREFIX}finalAttempts"
 FINAL_TRIAL = f"{names.ATTRIBUTE_PREFIX}finalTrial"
 FINAL_RESULT = f"{names.ATTRIBUTE_PREFIX}finalResult"
+RESET = f"{names.ATTRIBUTE_PREFIX}reset"
+"""Token of the last reset."""
 SPACE_EXHAUSTED = f"{names.ATTRIBUTE_PREFIX}spaceExhausted"
 
 _ATTEMPTS = TypeAdapter(tuple[Attempt, ...])

@@ -1,7 +1,7 @@
 """What an attempt is given: `trial.json`, or the arguments of `tacotrain prepare`. Pure; drivers write and pass it."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, Final
 
 from tacotune.api.study import TTSStudySpec
@@ -29,9 +29,9 @@ def trial_document(
     launch: Launch,
     study: StudyKey,
     *,
-    warm_start: Path | None = None,
-    dataset: Path,
-    directory: Path,
+    warm_start: PurePath | None = None,
+    dataset: PurePath,
+    directory: PurePath,
     threads: int | None,
     every_seconds: float = 1.0,
 ) -> TrialDocument:
@@ -82,8 +82,14 @@ def under_earlier_snapshot(
     return document.model_copy(update={**kept, "parameters": {**began.parameters, **overrides}})
 
 
-def prepare_arguments(spec: TTSStudySpec, out: Path) -> list[str]:
-    """Arguments of `tacotrain` that prepare the study's dataset."""
+def prepare_arguments(spec: TTSStudySpec, out: PurePath, *, claim: PurePath | None = None) -> list[str]:
+    """Arguments of `tacotrain` that prepare the study's dataset.
+
+    Args:
+        spec: The study's.
+        out: Folder of the prepared dataset.
+        claim: Where the dataset's claim is mounted, on a cluster.
+    """
     dataset = spec.dataset
     arguments = ["prepare", "--out", str(out), "--language", dataset.language]
     if dataset.phonemes:
@@ -104,5 +110,6 @@ def prepare_arguments(spec: TTSStudySpec, out: Path) -> list[str]:
             ),
             *("--rate", str(speech.rate), "--seed", str(speech.seed)),
         ]
-    assert dataset.path is not None, "the runner refuses claims before it starts"
-    return [*arguments, dataset.path]
+    recordings = dataset.path if dataset.path is not None else claim
+    assert recordings is not None, "the runner refuses claims before it starts"
+    return [*arguments, str(recordings)]

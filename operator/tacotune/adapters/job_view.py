@@ -12,11 +12,13 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from tacotune.api import names
+from tacotune.api.resources import gpus
 from tacotune.api.trial_contract import ExitCode, Termination, TrialResult
 from tacotune.engine.classify import SIGKILL_BY_MEMORY, SIGKILL_BY_OTHERS
+from tacotune.engine.dataset import NO_TRIAL
 from tacotune.engine.observed import JobPhase, ObservedJob, Purpose
+from tacotune.manifests.pod import CONTAINER
 
-CONTAINER: Final = "trainer"
 DISRUPTED: Final = "DisruptionTarget"
 DEADLINE: Final = "DeadlineExceeded"
 MAX_MESSAGE: Final = 500
@@ -36,7 +38,7 @@ def observed_job(job: Document, pods: Sequence[Document]) -> ObservedJob | None:
     labels = metadata.get("labels", {})
     try:
         purpose = Purpose(labels[names.LABEL_PURPOSE])
-        trial, attempt = int(labels[names.LABEL_TRIAL]), int(labels[names.LABEL_ATTEMPT])
+        trial, attempt = int(labels.get(names.LABEL_TRIAL, NO_TRIAL)), int(labels[names.LABEL_ATTEMPT])
     except (KeyError, ValueError):
         return None
     pod = _telling(pods)
@@ -63,8 +65,33 @@ def observed_job(job: Document, pods: Sequence[Document]) -> ObservedJob | None:
         started_at=started,
         ended_at=_ended(status, said) if phase.ended else None,
         stopping=stopping,
-        gpus=int(labels.get(names.LABEL_GPUS, 0)),
+        gpus=_gpus(job["spec"]),
     )
+
+
+def deleted_by_others(pods: Sequence[Document], jobs: Sequence[Document]) -> Iterator[ObservedJob]:
+    """Attempts whose Job somebody deleted while a pod of it still writes its checkpoint: not over, so nothing takes their place."""
+    there = {job["metadata"]["name"] for job in jobs}
+    for pod in pods:
+        labels, phase = pod["metadata"].get("labels", {}), pod.get("status", {}).get("phase")
+        name = labels.get("batch.kubernetes.io/job-name", "")
+        if name in there or phase not in {"Pending", "Running"} or names.LABEL_PURPOSE not in labels:
+            continue
+        yield ObservedJob(
+            name=name,
+            purpose=Purpose(labels[names.LABEL_PURPOSE]),
+            trial=int(labels.get(names.LABEL_TRIAL, NO_TRIAL)),
+            attempt=int(labels[names.LABEL_ATTEMPT]),
+            phase=JobPhase.RUNNING,
+            created_at=_time(pod["metadata"].get("creationTimestamp")),
+            stopping="JobDeleted",
+        )
+
+
+def _gpus(spec: Document) -> int:
+    pod = spec.get("template", {}).get("spec", {})
+    each = sum(gpus(container.get("resources", {})) for container in pod.get("containers", []))
+    return each * int(spec.get("completions", 1))
 
 
 def _phase(job: Document, pods: Sequence[Document], stopping: str) -> JobPhase:
@@ -125,21 +152,24 @@ def _reason(
         case JobPhase.PENDING:
             return _waiting(job, pod)[0]
         case JobPhase.FAILED:
-            conditions = dict(_true_conditions(job.get("status", {})))
-            failed = conditions.get("Failed", {})
-            if said is not None and said.get("reason") == SIGKILL_BY_MEMORY:
-                return SIGKILL_BY_MEMORY
-            if pod is not None and DISRUPTED in dict(_true_conditions(pod.get("status", {}))):
-                return DISRUPTED
-            if failed.get("reason") == DEADLINE:
-                return DEADLINE
-            if said is None:
-                # The pod is gone with its exit code: suspended and cleared away, deleted by hand, or lost with its node.
-                return "Suspended" if stopping else "NodeLost"
-            # The kernel names memory by another reason: any other SIGKILL was not for want of it.
-            return SIGKILL_BY_OTHERS if said.get("exitCode") == ExitCode.KILLED else ""
+            return _failure(job, pod, said, stopping)
         case _:
             return ""
+
+
+def _failure(job: Document, pod: Document | None, said: Document | None, stopping: str) -> str:
+    failed = dict(_true_conditions(job.get("status", {}))).get("Failed", {})
+    if said is not None and said.get("reason") == SIGKILL_BY_MEMORY:
+        return SIGKILL_BY_MEMORY
+    if pod is not None and DISRUPTED in dict(_true_conditions(pod.get("status", {}))):
+        return DISRUPTED
+    if failed.get("reason") == DEADLINE:
+        return DEADLINE
+    if said is None:
+        # The pod is gone with its exit code: suspended and cleared away, deleted by hand, or lost with its node.
+        return "Suspended" if stopping else "NodeLost"
+    # The kernel's own word for want of memory is another: any other SIGKILL was not for it.
+    return SIGKILL_BY_OTHERS if said.get("exitCode") == ExitCode.KILLED else ""
 
 
 def _message(

@@ -90,6 +90,15 @@ class KubeApi:
         status, answer = self._call("PATCH", path, body=body, query=query, content_type=_MERGE)
         return None if status == 404 else self._document(status, answer, "PATCH", path)
 
+    def put(self, path: str, body: Document) -> Document:
+        """Replace an object; its `metadata.resourceVersion` makes that conditional.
+
+        Raises:
+            Conflict: It was changed since.
+        """
+        status, answer = self._call("PUT", path, body=body, query={"fieldManager": FIELD_MANAGER})
+        return self._document(status, answer, "PUT", path)
+
     def delete(self, path: str) -> None:
         """Delete an object and, in the background, what it owns; one that is gone is fine."""
         body = {"propagationPolicy": "Background"}
@@ -116,7 +125,7 @@ class KubeApi:
         )
         try:
             answer = self._client.call_api(*call, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
-            return answer.status, answer.read().decode(errors="replace")
+            return answer.status, answer.read().decode(errors="replace")  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             raise ClusterUnavailable(f"{method} {path}: the API server does not answer: {error}") from error
 
@@ -142,7 +151,7 @@ class KubeApi:
                 raise ClusterUnavailable(message, retry_after=2.0)
 
 
-def connect(kubeconfig: str | None = None) -> KubeApi:
+def connect() -> KubeApi:
     """Connect as the pod's ServiceAccount, else as the kubeconfig of the person says.
 
     Raises:
@@ -150,13 +159,10 @@ def connect(kubeconfig: str | None = None) -> KubeApi:
     """
     settings = client.Configuration()
     try:
-        if kubeconfig is None:
-            try:
-                config.load_incluster_config(client_configuration=settings)
-            except ConfigException:
-                config.load_kube_config(client_configuration=settings)
-        else:
-            config.load_kube_config(kubeconfig, client_configuration=settings)
+        try:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except ConfigException:
+            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as error:
         raise PermanentError(
             f"no cluster: {error}; run inside one, set KUBECONFIG, or name a file with --kubeconfig"

@@ -122,6 +122,15 @@ class OptunaEngine:
             except KeyError:
                 return  # Another process was quicker.
 
+    def drop(self, name: str) -> None:
+        """Drop a study's rows by its name; one that is not there is fine."""
+        with translated():
+            try:
+                study_id = self.storage.get_study_id_from_name(name)
+            except KeyError:
+                return
+        self.delete_study(name, study_id)
+
     def close(self) -> None:
         """Give every connection back; the next use opens new ones."""
         with self._lock:

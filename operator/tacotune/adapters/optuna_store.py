@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
@@ -182,6 +183,26 @@ class OptunaStore:
         opened = self._get()
         with self._reading():
             self._engine.delete_study(self._key.storage_name, opened.study_id)
+        self._opened = None
+
+    def reset_token(self) -> str:
+        """Of the last reset; empty when there was none."""
+        opened = self._get()
+        with self._reading():
+            return str(opened.storage.get_study_user_attrs(opened.study_id).get(attributes.RESET, ""))
+
+    def reset(self, token: str) -> None:
+        """Drop all trials and begin anew, once for a token, however many ask for it at the same time."""
+        opened, name = self._get(), self._key.storage_name
+        with self._reading(), self._engine.exclusive(name):
+            if opened.storage.get_study_user_attrs(opened.study_id).get(attributes.RESET) == token:
+                return
+            self._engine.delete_study(name, opened.study_id)
+            directions = opened.study.directions
+            study = optuna.create_study(
+                study_name=name, storage=opened.storage, directions=directions, load_if_exists=True
+            )
+            study.set_user_attr(attributes.RESET, token)
         self._opened = None
 
     def _get(self) -> OpenedStudy:

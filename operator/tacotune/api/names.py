@@ -25,6 +25,15 @@ ANNOTATION_DOCUMENT: Final = f"{GROUP}/document-sha256"
 """On an attempt's ConfigMap: the hash of what is in it."""
 ANNOTATION_STOPPING: Final = f"{GROUP}/stopping"
 """On a Job that we suspend: the StopReason."""
+ANNOTATION_SOURCE: Final = f"{GROUP}/source"
+"""On a Job that publishes a voice: which one."""
+ANNOTATION_RESET: Final = f"{GROUP}/reset"
+"""On a study, by a person: another value than before begins the study anew."""
+ANNOTATION_RETRY: Final = f"{GROUP}/retry-after"
+"""On a study, by a person: failures before this moment (RFC 3339) no longer count."""
+LABEL_SETTLED: Final = f"{GROUP}/settled"
+"""On a failed Job that is recorded and only kept to be looked at."""
+FINALIZER: Final = f"{GROUP}/cleanup"
 ANNOTATION_PREPARED: Final = f"{GROUP}/prepared"
 """On the claim: the hash of the `spec.dataset` that lies prepared on it."""
 ANNOTATION_PROMOTED: Final = f"{GROUP}/promoted"
@@ -68,6 +77,13 @@ def publish_job_name(study: str, source: str) -> str:
 def checkpoints_claim_name(study: str) -> str:
     """The claim that every pod of a study mounts."""
     return f"{study}-checkpoints"
+
+
+def study_directory(uid: str, reset: str = "") -> str:
+    """Folder of a study on its volume, which may outlive it: nothing of an earlier study, or from before a reset, is taken for its own."""
+    if not reset:
+        return uid[:8]
+    return f"{uid[:8]}-{hashlib.sha256(reset.encode()).hexdigest()[:8]}"
 
 
 def storage_secret_name(study: str) -> str:

@@ -106,6 +106,10 @@ class Reconciler:
         try:
             for action in act(planned.actions, observed, store=self._store, cluster=self._cluster):
                 done.append(action)  # noqa: PERF402  what was done before an error counts
+        except InvalidStudy as error:
+            # The platform refuses what follows from the spec: a pod template, say.
+            status = _invalid(observed, error)
+            return Outcome(status, narrate(observed, done, status), None, tuple(done), observed, error=error)
         except TransientError as error:
             seen = observed
             if isinstance(error, StorageUnavailable):

@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Self
 
 from rich.live import Live
 
+from tacotune.adapters.clock import SystemClock
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
 from tacotune.adapters.postgres import EmbeddedPostgres
@@ -38,14 +39,6 @@ from tacotune.local.view import live_view, progress_line
 from tacotune.ports import PermanentError, StudyKey, TacotuneError
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KILLED = 0, 1, 75, 130
-
-
-class SystemClock:
-    """The only place of the local driver that reads the time."""
-
-    def now(self) -> datetime:
-        """Current time in UTC."""
-        return datetime.now(UTC)  # noqa: TID251  the Clock port itself
 
 
 def run_study(study: TTSStudy, base: Path, options: RunOptions) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tacotune.api.resources import Resources
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import MOUNT, Manifest, Platform, StudyRef, labels
+from tacotune.manifests.common import Manifest, Platform, StudyRef, labels
 from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
 
@@ -24,6 +24,7 @@ def publish_job(
     spec: TTSStudySpec,
     *,
     name: str,
+    root: str,
     document: Mapping[str, Any],
 ) -> Manifest:
     """The Job; `document` says purpose, trial, checkpoint, source, parameters and preset (docs/trial-contract.md).
@@ -33,11 +34,12 @@ def publish_job(
         platform: What the chart has decided.
         spec: `trainer` shapes the pod.
         name: By `api.names.publish_job_name`.
+        root: The study's folder on its volume.
         document: What is published.
     """
     own = labels(study, "publish")
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     # Kubernetes would read $(NAME) in an argument as a variable; $$ stands for one $.
-    arguments = ["publish", "--root", MOUNT, "--document", text.replace("$(", "$$(")]
+    arguments = ["publish", "--root", root, "--document", text.replace("$(", "$$(")]
     template = pod_template(study, platform, spec, own, arguments=arguments, resources=RESOURCES)
     return job(study, platform, spec, template, name=name, labels=own, deadline_seconds=DEADLINE_SECONDS)

@@ -1,0 +1,105 @@
+"""Publishing on a cluster: a Job copies the voice, an annotation of the volume remembers which one lies there."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from tacotune.adapters.kube_api import Conflict, KubeApi
+from tacotune.api import names
+from tacotune.api.study import TTSStudySpec
+from tacotune.engine.actions import PromoteBest
+from tacotune.engine.observed import Publication
+from tacotune.manifests.common import Platform, StudyRef
+from tacotune.manifests.publish_job import publish_job
+
+Document = Mapping[str, Any]
+
+
+class Publisher:
+    """The Jobs that publish voices of one study; `look` shows it what a pass has read."""
+
+    def __init__(self, api: KubeApi, study: StudyRef, platform: Platform, root: PurePosixPath) -> None:
+        self._api = api
+        self._study = study
+        self._platform = platform
+        self._root = root
+        self._jobs: dict[str, Document] = {}
+        self._promoted = ""
+
+    def look(self, claim: Document, jobs: Iterable[Document]) -> None:
+        """Take note of a voice that was published, and forget its Job."""
+        label = names.LABEL_COMPONENT
+        self._jobs = {
+            job["metadata"]["name"]: job for job in jobs if job["metadata"]["labels"].get(label) == "publish"
+        }
+        marked = claim["metadata"].get("annotations", {}).get(names.ANNOTATION_PROMOTED, "")
+        for name, job in list(self._jobs.items()):
+            if _condition(job, "Complete"):
+                marked = self._mark(_source(job))
+                path = f"/api/v1/namespaces/{self._study.namespace}/persistentvolumeclaims/{claim['metadata']['name']}"
+                self._api.merge(path, {"metadata": {"annotations": {names.ANNOTATION_PROMOTED: marked}}})
+                self._delete(name)
+        folder, _, source = marked.partition("/")
+        self._promoted = source if folder == self._root.name else ""
+
+    def promoted(self) -> str:
+        """The source of the voice in this study's `best/`."""
+        return self._promoted
+
+    def publication(self) -> Publication | None:
+        """The Job that goes on or failed."""
+        for job in self._jobs.values():
+            failed = _condition(job, "Failed")
+            return Publication(
+                source=_source(job),
+                attempt=int(job["metadata"]["labels"].get(names.LABEL_ATTEMPT, 1)),
+                failed_at=datetime.fromisoformat(failed["lastTransitionTime"]).astimezone(UTC)
+                if failed
+                else None,
+                message=str(failed.get("message", "")) if failed else "",
+            )
+        return None
+
+    def start(self, voice: PromoteBest, spec: TTSStudySpec) -> None:
+        """Begin to copy a voice, in the place of one that failed."""
+        for name in list(self._jobs):
+            self._delete(name)
+        document = {
+            "source": voice.source,
+            "purpose": voice.purpose.value,
+            "trial": voice.trial,
+            "checkpoint": voice.checkpoint,
+        }
+        name = names.publish_job_name(self._study.name, f"{voice.source}#{voice.attempt}")
+        body = publish_job(
+            self._study, self._platform, spec, name=name, root=str(self._root), document=document
+        )
+        body["metadata"]["labels"][names.LABEL_ATTEMPT] = str(voice.attempt)
+        body["metadata"].setdefault("annotations", {})[names.ANNOTATION_SOURCE] = voice.source
+        try:
+            self._api.create(self._path, body)
+        except Conflict:
+            return  # Started by a pass that was cut off: the name says which voice and which attempt.
+
+    def _mark(self, source: str) -> str:
+        return f"{self._root.name}/{source}"
+
+    def _delete(self, name: str) -> None:
+        self._api.delete(f"{self._path}/{name}")
+        self._jobs.pop(name, None)
+
+    @property
+    def _path(self) -> str:
+        return f"/apis/batch/v1/namespaces/{self._study.namespace}/jobs"
+
+
+def _source(job: Document) -> str:
+    return str(job["metadata"].get("annotations", {}).get(names.ANNOTATION_SOURCE, ""))
+
+
+def _condition(job: Document, kind: str) -> Document | None:
+    for condition in job.get("status", {}).get("conditions") or []:
+        if condition["type"] == kind and condition["status"] == "True":
+            return dict(condition)
+    return None

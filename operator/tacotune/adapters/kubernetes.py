@@ -1,0 +1,285 @@
+"""The `Cluster` port on Kubernetes: an attempt is a Job of one pod and the ConfigMap that it reads; the volume keeps the rest.
+
+    <study>-checkpoints        the volume; its annotations say what pods have brought about on it
+    <study>-<trial>-<attempt>  ConfigMap (trial.json), then the Job that mounts it
+    <study>-publish-…          the Job that copies the best voice
+
+Each pass lists the study's Jobs and pods once, in `jobs`; what is asked afterwards in the same pass is answered from that.
+Names are deterministic, so doing something twice finds what the first time made.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
+from tacotune.adapters.job_view import deleted_by_others, observed_job
+from tacotune.adapters.kube_api import Conflict, KubeApi
+from tacotune.adapters.kube_logs import last_words
+from tacotune.adapters.kube_publication import Publisher
+from tacotune.api import names
+from tacotune.api.hashing import spec_hash
+from tacotune.api.kubernetes import SecretKey
+from tacotune.api.study import TTSStudySpec
+from tacotune.engine.actions import PromoteBest
+from tacotune.engine.observed import JobPhase, ObservedJob, Publication, Purpose
+from tacotune.manifests.common import DATA, DOCUMENT, MOUNT, Platform, StudyRef, selector
+from tacotune.manifests.prepare_job import prepare_job
+from tacotune.manifests.storage_secret import storage_secret_key
+from tacotune.manifests.trial_config import trial_config_map
+from tacotune.manifests.trial_job import trial_job
+from tacotune.manifests.volume_claim import volume_claim
+from tacotune.manifests.workers_service import workers_service
+from tacotune.ports import ClusterUnavailable, Launch, StudyKey
+
+KEPT_FAILURES: Final = 3
+"""Failed Jobs that stay, recorded, so that people can read their pods' logs."""
+
+
+class KubernetesCluster:
+    """Attempts of one study as Jobs.
+
+    Args:
+        api: The API server.
+        study: Whose Jobs.
+        platform: What is the same for all studies.
+        reset: The token of the last reset; trial folders from before it are not taken for this study's.
+    """
+
+    def __init__(self, api: KubeApi, study: StudyRef, platform: Platform, *, reset: str = "") -> None:
+        self._api = api
+        self._study = study
+        self._platform = platform
+        self._root = PurePosixPath(MOUNT) / names.study_directory(study.uid, reset)
+        self._spec: TTSStudySpec | None = None
+        self._jobs: dict[str, Mapping[str, Any]] = {}
+        self._pods: Sequence[Mapping[str, Any]] = ()
+        self._claim: Mapping[str, Any] = {}
+        self._publisher = Publisher(api, study, platform, self._root)
+
+    def follow(self, spec: TTSStudySpec) -> None:
+        """Take the study as it is now; before each pass."""
+        self._spec = spec
+
+    def jobs(self) -> Sequence[ObservedJob]:
+        """Attempts that run or ended and were not deleted."""
+        listed = self._api.list(self._path("jobs"), selector(self._study))
+        self._pods = self._api.list(self._path("pods"), selector(self._study))
+        self._jobs = {job["metadata"]["name"]: job for job in listed}
+        found = [*self._attempts(), *deleted_by_others(self._pods, listed)]
+        return sorted(found, key=lambda job: job.name)
+
+    def dataset(self) -> tuple[bool, str]:
+        """Whether the prepared dataset lies on the volume; the volume is made when there is none."""
+        spec = self._the_spec()
+        claim = self._api.get(self._claim_path())
+        if claim is None or (spec.deletion_policy == "Delete") != bool(
+            claim["metadata"].get("ownerReferences")
+        ):
+            claim = self._api.apply(self._claim_path(), volume_claim(self._study, self._platform, spec))
+        self._claim = claim
+        self._publisher.look(claim, self._jobs.values())
+        if self._annotation(names.ANNOTATION_PREPARED) == self._dataset_mark():
+            return True, f"prepared on {claim['metadata']['name']}"
+        if any(
+            job.purpose is Purpose.PREPARE and job.phase is JobPhase.SUCCEEDED for job in self._attempts()
+        ):
+            return True, f"prepared on {claim['metadata']['name']}"
+        phase = claim.get("status", {}).get("phase", "Pending")
+        return (
+            False,
+            "not prepared yet" if phase == "Bound" else f"volume {claim['metadata']['name']} is {phase}",
+        )
+
+    def promoted(self) -> str:
+        """What lies in `best/`; a Job that has just put it there is taken note of and forgotten."""
+        return self._publisher.promoted()
+
+    def publication(self) -> Publication | None:
+        """The Job that copies the best voice, until it has succeeded."""
+        return self._publisher.publication()
+
+    def promote(self, voice: PromoteBest) -> None:
+        """Start the Job that copies a voice to `best/`."""
+        self._publisher.start(voice, self._the_spec())
+
+    def create_job(self, launch: Launch) -> None:
+        """Make the attempt's ConfigMap, then its Job; those already there are adopted."""
+        name = names.job_name(self._study.name, launch.purpose.value, launch.trial, launch.attempt)
+        spec = launch.spec
+        if launch.purpose is Purpose.PREPARE:
+            arguments = prepare_arguments(spec, self._root / "prepared", claim=PurePosixPath(DATA))
+            body = prepare_job(
+                self._study,
+                self._platform,
+                spec,
+                attempt=launch.attempt,
+                name=name,
+                arguments=arguments,
+                deadline_seconds=spec.active_deadline_seconds,
+            )
+        else:
+            if spec.trainer.workers > 1:
+                service = workers_service(self._study, self._platform)
+                self._api.apply(f"{self._path('services')}/{service['metadata']['name']}", service)
+            self._configure(name, launch)
+            body = trial_job(
+                self._study,
+                self._platform,
+                spec,
+                purpose=launch.purpose.value,
+                trial=launch.trial,
+                attempt=launch.attempt,
+                name=name,
+                storage_secret=self._secret(spec),
+                deadline_seconds=spec.active_deadline_seconds,
+            )
+        try:
+            self._api.create(self._path("jobs"), body)
+        except Conflict:
+            self._adopt(name)
+
+    def stop_job(self, name: str, reason: str) -> None:
+        """Suspend it: its pod gets SIGTERM and the grace period to write a checkpoint."""
+        body = {"metadata": {"annotations": {names.ANNOTATION_STOPPING: reason}}, "spec": {"suspend": True}}
+        self._api.merge(f"{self._path('jobs')}/{name}", body)
+
+    def kill_job(self, name: str, reason: str) -> None:
+        """As `stop_job`: after the grace period the kubelet kills what does not listen."""
+        self.stop_job(name, reason)
+
+    def delete_job(self, name: str) -> None:
+        """Forget an ended attempt; the last few that failed stay to be looked at, out of sight of `jobs`."""
+        job = self._jobs.get(name)
+        seen = None if job is None else observed_job(job, self._pods_of(name))
+        if seen is None:
+            return
+        if seen.purpose is Purpose.PREPARE and seen.phase is JobPhase.SUCCEEDED:
+            self._annotate(names.ANNOTATION_PREPARED, self._dataset_mark())
+        if seen.phase is JobPhase.FAILED and not seen.stopping:
+            self._api.merge(
+                f"{self._path('jobs')}/{name}", {"metadata": {"labels": {names.LABEL_SETTLED: "true"}}}
+            )
+            self._drop(self._settled()[KEPT_FAILURES - 1 :])
+            return
+        self._drop([name])
+
+    def delete_everything(self) -> bool:
+        """Delete all Jobs and ConfigMaps of the study; True once no pod of it is left."""
+        for kind in ("jobs", "configmaps"):
+            for found in self._api.list(self._path(kind), selector(self._study)):
+                self._api.delete(f"{self._path(kind)}/{found['metadata']['name']}")
+        pods = self._api.list(self._path("pods"), selector(self._study))
+        return not any(pod.get("status", {}).get("phase") in {"Pending", "Running"} for pod in pods)
+
+    def _attempts(self) -> Iterator[ObservedJob]:
+        for name, job in self._jobs.items():
+            metadata = job["metadata"]
+            if names.LABEL_SETTLED in metadata.get("labels", {}):
+                continue
+            seen = observed_job(job, self._pods_of(name))
+            if seen is None or (seen.phase.ended and "deletionTimestamp" in metadata):
+                continue
+            if seen.purpose is Purpose.FINAL and seen.phase is JobPhase.RUNNING:
+                # It reports nothing into the storage; its log shows that it lives.
+                seen = last_words(self._api, seen, self._pods_of(name))
+            yield seen
+
+    def _pods_of(self, job: str) -> list[Mapping[str, Any]]:
+        label = "batch.kubernetes.io/job-name"
+        return [pod for pod in self._pods if pod["metadata"].get("labels", {}).get(label) == job]
+
+    def _configure(self, name: str, launch: Launch) -> None:
+        document = trial_document(
+            launch,
+            StudyKey(self._study.namespace, self._study.name, self._study.uid),
+            dataset=self._root / "prepared",
+            directory=self._root / names.trial_directory(launch.purpose.value, launch.trial),
+            threads=launch.spec.trainer.threads,
+            every_seconds=10.0,
+        )
+        if launch.spec_hash != spec_hash(launch.spec) and (earlier := self._earlier_document(launch)):
+            document = under_earlier_snapshot(document, earlier, launch.overrides)
+        body = trial_config_map(
+            self._study, self._platform, name, document.model_dump(mode="json", by_alias=True)
+        )
+        try:
+            self._api.create(self._path("configmaps"), body)
+        except Conflict as conflict:
+            there = self._api.get(f"{self._path('configmaps')}/{name}") or {}
+            mark = names.ANNOTATION_DOCUMENT
+            annotations = there.get("metadata", {}).get("annotations", {})
+            if annotations.get(mark) == body["metadata"]["annotations"][mark]:
+                return
+            if self._api.get(f"{self._path('jobs')}/{name}") is None and _owned(there, self._study):
+                # Left by a pass that was cut off before the Job, or from before a reset; nothing reads it.
+                self._api.delete(f"{self._path('configmaps')}/{name}")
+                self._api.create(self._path("configmaps"), body)
+                return
+            raise ClusterUnavailable(
+                f"ConfigMap {name} is there with other content: {conflict}", 10.0
+            ) from None
+
+    def _earlier_document(self, launch: Launch) -> Mapping[str, Any] | None:
+        for attempt in range(launch.attempt - 1, 0, -1):
+            name = names.job_name(self._study.name, launch.purpose.value, launch.trial, attempt)
+            found = self._api.get(f"{self._path('configmaps')}/{name}")
+            if found is not None:
+                document = json.loads(found["data"][DOCUMENT])
+                return document if isinstance(document, dict) else None
+        return None
+
+    def _adopt(self, name: str) -> None:
+        there = self._api.get(f"{self._path('jobs')}/{name}")
+        if there is None or not _owned(there, self._study) or "deletionTimestamp" in there["metadata"]:
+            raise ClusterUnavailable(
+                f"Job {name} is there and belongs to something else, or is being deleted", 2.0
+            )
+
+    def _secret(self, spec: TTSStudySpec) -> SecretKey:
+        return storage_secret_key(self._study) if spec.storage is None else spec.storage.secret_ref
+
+    def _settled(self) -> list[str]:
+        """Failed Jobs that were kept, newest first."""
+        kept = [
+            job["metadata"]
+            for job in self._jobs.values()
+            if names.LABEL_SETTLED in job["metadata"].get("labels", {})
+        ]
+        return [m["name"] for m in sorted(kept, key=lambda m: m["creationTimestamp"], reverse=True)]
+
+    def _drop(self, jobs: Sequence[str]) -> None:
+        for name in jobs:
+            self._api.delete(f"{self._path('jobs')}/{name}")
+            labels = self._jobs[name]["metadata"].get("labels", {})
+            if labels.get(names.LABEL_PURPOSE) != Purpose.PREPARE:
+                self._api.delete(f"{self._path('configmaps')}/{name}")
+
+    def _dataset_mark(self) -> str:
+        """Which dataset is prepared, and in which folder."""
+        document = self._the_spec().dataset.model_dump_json(by_alias=True)
+        return f"{self._root.name}/{hashlib.sha256(document.encode()).hexdigest()[:16]}"
+
+    def _annotation(self, name: str) -> str:
+        return str(self._claim.get("metadata", {}).get("annotations", {}).get(name, ""))
+
+    def _annotate(self, name: str, value: str) -> None:
+        self._api.merge(self._claim_path(), {"metadata": {"annotations": {name: value}}})
+
+    def _the_spec(self) -> TTSStudySpec:
+        assert self._spec is not None, "follow() comes before the first pass"
+        return self._spec
+
+    def _claim_path(self) -> str:
+        return f"{self._path('persistentvolumeclaims')}/{names.checkpoints_claim_name(self._study.name)}"
+
+    def _path(self, kind: str) -> str:
+        group = "/apis/batch/v1" if kind == "jobs" else "/api/v1"
+        return f"{group}/namespaces/{self._study.namespace}/{kind}"
+
+
+def _owned(there: Mapping[str, Any], study: StudyRef) -> bool:
+    owners = there.get("metadata", {}).get("ownerReferences", [])
+    return any(owner.get("uid") == study.uid for owner in owners)

@@ -1,0 +1,226 @@
+"""One look at one study: read it, bring it further, write its status once, tell what happened. Blocks; runs in a thread.
+
+Create, resume, update, resync and restart are this one path. Deletion and reset have rooms of their own (`farewell`).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tacotune.adapters.kube_api import Conflict, Document, KubeApi
+from tacotune.adapters.kube_studies import Studies
+from tacotune.api import names
+from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, set_condition
+from tacotune.api.messages import complaints
+from tacotune.api.status import TTSStudyStatus
+from tacotune.api.study import TTSStudy
+from tacotune.engine.observed import JobPhase, Purpose
+from tacotune.handlers.databases import Databases
+from tacotune.handlers.farewell import Farewell
+from tacotune.handlers.queue import Key
+from tacotune.handlers.session import Session, open_session
+from tacotune.handlers.settings import OperatorSettings
+from tacotune.manifests.common import StudyRef
+from tacotune.manifests.storage_secret import storage_secret
+from tacotune.ports import Clock, InvalidStudy, StorageUnavailable, TransientError
+
+PASSES: Final = 8
+"""Passes over one study before others have their turn; the status is written once after them."""
+
+log = logging.getLogger("tacotune")
+
+
+class StudyPasses:
+    """Looks at studies; safe for several threads as long as no two have the same key."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        settings: OperatorSettings,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._clock = clock
+        self._monotonic = monotonic
+        self._studies = Studies(api)
+        self._databases = Databases(api, settings.storage_url, pool_size=settings.workers + 2)
+        self._sessions: dict[Key, Session] = {}
+        self._farewell = Farewell(api, self._studies, self._databases, settings, clock)
+
+    def run_once(self, key: Key) -> float | None:
+        """Look at a study.
+
+        Returns:
+            Seconds until the next look at the latest; 0: at once; None: nothing will change by itself.
+
+        Raises:
+            TransientError: nothing could be decided; look again, later each time.
+        """
+        body = self._studies.read(*key)
+        if body is None:
+            self._sessions.pop(key, None)
+            return None
+        try:
+            if "deletionTimestamp" in body["metadata"]:
+                self._sessions.pop(key, None)
+                return self._farewell.say(body)
+            held = self._studies.hold(body)
+            return None if held is None else self._look(key, held)
+        except Conflict:
+            return 0.0  # Somebody was quicker: read again.
+
+    def close(self) -> None:
+        """Give the databases' connections back."""
+        self._databases.close()
+
+    def _look(self, key: Key, body: Document) -> float | None:
+        before = _status(body)
+        try:
+            study = TTSStudy.from_manifest({name: part for name, part in body.items() if name != "status"})
+        except ValidationError as error:
+            message = "; ".join(str(complaint.finding) for complaint in complaints(error, body))
+            self._write(body, self._invalid(body, before, message), before)
+            return None
+        try:
+            session = self._session(key, study, self._databases.dsn(key.namespace, body["spec"]))
+        except StorageUnavailable as error:
+            self._write(body, self._without_storage(body, before, str(error)), before)
+            raise
+        except InvalidStudy as error:
+            self._write(body, self._invalid(body, before, str(error)), before)
+            return None
+        wanted = study.metadata.annotations.get(names.ANNOTATION_RESET, "")
+        if wanted and wanted != session.reset:
+            return self._reset(key, session, wanted)
+        return self._carry_on(body, study, session, before)
+
+    def _carry_on(
+        self, body: Document, study: TTSStudy, session: Session, before: TTSStudyStatus
+    ) -> float | None:
+        session.cluster.follow(study.spec)
+        self._give_secret(study, session)
+        forgiven = _moment(study.metadata.annotations.get(names.ANNOTATION_RETRY, ""))
+        status = before
+        for _ in range(PASSES):
+            outcome = session.reconciler.run_once(study, previous_status=status, forgive_before=forgiven)
+            status = outcome.status
+            session.untold += outcome.events
+            for event in outcome.events:
+                log.log(
+                    logging.WARNING if event.kind == "Warning" else logging.INFO,
+                    "%s/%s: %s: %s",
+                    study.metadata.namespace,
+                    study.metadata.name,
+                    event.reason.value,
+                    event.message,
+                )
+            if outcome.error is not None or not outcome.actions:
+                break
+        if (
+            _told(status) != _told(before)
+            or self._monotonic() - session.written_at >= self._settings.live_status_seconds
+        ):
+            self._write(body, status, before)
+            session.written_at = self._monotonic()
+        self._studies.tell(body, session.untold, self._clock.now())
+        session.untold.clear()
+        if isinstance(outcome.error, TransientError):
+            raise outcome.error
+        running = any(
+            job.phase is JobPhase.RUNNING and job.purpose is not Purpose.PREPARE
+            for job in outcome.observed.jobs
+        )
+        if running and outcome.requeue_after is not None:
+            return min(outcome.requeue_after, self._settings.poll_seconds)
+        return outcome.requeue_after
+
+    def _reset(self, key: Key, session: Session, token: str) -> float:
+        """Begin anew: first no pod is left, then the rows are dropped, once."""
+        if not session.cluster.delete_everything():
+            return 1.0
+        session.store.reset(token)
+        self._sessions.pop(key, None)
+        return 0.0
+
+    def _session(self, key: Key, study: TTSStudy, dsn: str) -> Session:
+        session = self._sessions.get(key)
+        if session is None or session.uid != study.metadata.uid or session.dsn != dsn:
+            session = open_session(
+                study,
+                api=self._api,
+                platform=self._settings.platform,
+                engine=self._databases.engine(dsn),
+                dsn=dsn,
+                clock=self._clock,
+            )
+            self._sessions[key] = session
+        return session
+
+    def _give_secret(self, study: TTSStudy, session: Session) -> None:
+        if session.secret_given or study.spec.storage is not None:
+            return
+        reference = StudyRef(study.metadata.namespace, study.metadata.name, study.metadata.uid)
+        secret = storage_secret(reference, self._settings.platform, self._settings.trial_storage_url)
+        name = secret["metadata"]["name"]
+        self._api.apply(f"/api/v1/namespaces/{reference.namespace}/secrets/{name}", secret)
+        session.secret_given = True
+
+    def _write(self, body: Document, status: TTSStudyStatus, before: TTSStudyStatus) -> None:
+        if status != before:
+            body["metadata"]["resourceVersion"] = self._studies.write_status(body, status)["metadata"][
+                "resourceVersion"
+            ]
+
+    def _invalid(self, body: Document, before: TTSStudyStatus, message: str) -> TTSStudyStatus:
+        failed = before.model_copy(update={"phase": Phase.FAILED})
+        return self._with_condition(failed, body, ConditionType.SUCCEEDED, Reason.INVALID_SPEC, message)
+
+    def _without_storage(self, body: Document, before: TTSStudyStatus, message: str) -> TTSStudyStatus:
+        return self._with_condition(before, body, ConditionType.STORAGE_READY, Reason.UNREACHABLE, message)
+
+    def _with_condition(
+        self, status: TTSStudyStatus, body: Document, kind: ConditionType, reason: Reason, message: str
+    ) -> TTSStudyStatus:
+        generation = body["metadata"].get("generation", 0)
+        condition = Condition(
+            type=kind,
+            status="False",
+            reason=reason,
+            message=message[:1024],
+            last_transition_time=self._clock.now(),
+            observed_generation=generation,
+        )
+        conditions = set_condition(status.conditions, condition)
+        return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+
+
+def _status(body: Document) -> TTSStudyStatus:
+    """The status that stands there; an empty one where another version has written what we do not know."""
+    try:
+        return TTSStudyStatus.model_validate(body.get("status", {}))
+    except ValidationError:
+        return TTSStudyStatus()
+
+
+def _told(status: TTSStudyStatus) -> Any:
+    """What is worth a write at once: all but the numbers that grow by themselves."""
+    document = status.model_dump(exclude={"gpu_seconds", "gpu_hours", "estimated_completion_time"})
+    for trial in document["active"]:
+        trial.pop("step", None)
+    for condition in document["conditions"]:
+        condition.pop("last_transition_time", None)
+    return document
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

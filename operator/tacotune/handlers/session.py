@@ -1,0 +1,51 @@
+"""What the operator keeps of a study between passes: its ports, and when its status was last written."""
+
+from dataclasses import dataclass, field
+
+from tacotune.adapters.kube_api import KubeApi
+from tacotune.adapters.kubernetes import KubernetesCluster
+from tacotune.adapters.optuna_engine import OptunaEngine
+from tacotune.adapters.optuna_store import OptunaStore
+from tacotune.api.study import TTSStudy
+from tacotune.controller.reconcile import Reconciler
+from tacotune.engine.events import Event
+from tacotune.manifests.common import Platform, StudyRef
+from tacotune.ports import Clock, StudyKey
+
+
+@dataclass(slots=True)
+class Session:
+    """Ports of one study; nothing in it would be missed after a restart."""
+
+    uid: str
+    reset: str
+    """Token of the reset under which its trials were asked."""
+    dsn: str
+    store: OptunaStore
+    cluster: KubernetesCluster
+    reconciler: Reconciler
+    secret_given: bool = False
+    """Whether this process has put the trials' DSN beside the study."""
+    written_at: float = 0.0
+    """Monotonic seconds of the last status write."""
+    untold: list[Event] = field(default_factory=list)
+    """Events of passes whose status could not be written."""
+
+
+def open_session(
+    study: TTSStudy, *, api: KubeApi, platform: Platform, engine: OptunaEngine, dsn: str, clock: Clock
+) -> Session:
+    """Connect a study's ports.
+
+    Raises:
+        StorageUnavailable: Whether the study was reset stands in the storage, which does not answer.
+        InvalidStudy: The stored study is another one.
+    """
+    metadata = study.metadata
+    store = OptunaStore(engine, StudyKey(metadata.namespace, metadata.name, metadata.uid), clock)
+    store.open(study.spec)
+    reset = store.reset_token()
+    cluster = KubernetesCluster(
+        api, StudyRef(metadata.namespace, metadata.name, metadata.uid), platform, reset=reset
+    )
+    return Session(metadata.uid, reset, dsn, store, cluster, Reconciler(store, cluster, clock))

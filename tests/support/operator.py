@@ -1,0 +1,64 @@
+"""`tacotune operator` as a process, as the chart's pod runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+BIN = Path(sys.executable).parent
+
+
+class Operator:
+    """The operator, started and ended by the test."""
+
+    def __init__(self, kubeconfig: Path, dsn: str, log: Path, *options: str) -> None:
+        self.log = log
+        self._command = [
+            str(BIN / "tacotune"), "operator", "--kubeconfig", str(kubeconfig), "--trainer-image", "tacotrain:test",
+            "--poll-seconds", "0.5", "--liveness", "", *options,
+        ]  # fmt: skip
+        self._environment = {
+            **os.environ,
+            "TACOTUNE_STORAGE_URL": dsn,
+            "TACOTUNE_TRIAL_STORAGE_URL": "postgresql://trial:secret@postgres/optuna",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it; its words are added to the log."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: nothing of it gets to tidy up."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is not None:
+            sys.stderr.write(self.log.read_text())
