@@ -91,10 +91,12 @@ images: ## Build the images of operator and trainer; see the head of each Docker
 	  -f trainer-image/Dockerfile -t tacotune/trainer:$(TAG) .
 
 .PHONY: generate
-generate: $(STAMP) ## Write the files that are made from code: the CRD, also for the chart, and the trainer's parameter table
+generate: $(STAMP) ## Write the files that are made from code: the CRD, the trainer's parameters, the fields of a pod
 	@$(RUN)/tacotune crd --output crds/ttsstudies.yaml
 	@cp crds/ttsstudies.yaml helm/tacotune/files/ttsstudies.yaml
 	@$(RUN)/tacotrain config schema > operator/tacotune/api/trainer_parameters.json
+	@$(RUN)/python tests/support/pod_fields.py > pod_fields.json.new
+	@mv pod_fields.json.new operator/tacotune/api/pod_fields.json
 
 .PHONY: clean
 clean: ## Remove .venv and caches; runs/ stays

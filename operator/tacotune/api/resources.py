@@ -91,8 +91,7 @@ def _overcommitted(name: str) -> bool:
 
 def _amount_findings(name: str, amount: object) -> Iterator[Finding]:
     if not _overcommitted(name) and not name.startswith("hugepages-") and not _EXTENDED.fullmatch(name):
-        near = nearest(name, OVERCOMMITTED)
-        choice = near or ("nvidia.com/gpu" if "gpu" in name.lower() else "")
+        choice = _GPU_NAMES[0] if "gpu" in name.lower() else nearest(name, OVERCOMMITTED)
         hint = (
             f"did you mean {choice}?" if choice else f"known here: {', '.join((*OVERCOMMITTED, *_GPU_NAMES))}"
         )

@@ -8,12 +8,9 @@ from tacotune.api import names
 
 Manifest = dict[str, Any]
 
-MOUNT: Final = "/study"
-"""Where the study's volume is mounted in every pod."""
-DATA: Final = "/data"
-"""Where the dataset's claim is mounted, in the pod that prepares it."""
-CONFIG: Final = "/etc/tacotune"
-"""Where an attempt's ConfigMap is mounted."""
+MOUNT: Final = names.MOUNT
+DATA: Final = names.DATA
+CONFIG: Final = names.CONFIG
 DOCUMENT: Final = "trial.json"
 """Key of an attempt's ConfigMap, and the file below CONFIG."""
 

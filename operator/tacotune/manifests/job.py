@@ -8,7 +8,6 @@ from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import ExitCode
 from tacotune.manifests.common import Manifest, Platform, StudyRef, metadata
 from tacotune.manifests.merge import merge_pod_template
-from tacotune.manifests.pod import CONTAINER
 
 PERMANENT: Final = (ExitCode.USAGE, ExitCode.BAD_DATA, ExitCode.PERMISSION)
 """Exit codes that no other attempt would better."""
@@ -46,7 +45,7 @@ def job(
                 {
                     "action": "FailJob",
                     "onExitCodes": {
-                        "containerName": CONTAINER,
+                        "containerName": names.CONTAINER,
                         "operator": "In",
                         "values": sorted(PERMANENT),
                     },

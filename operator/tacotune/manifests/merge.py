@@ -6,31 +6,12 @@ as an item of its own, a whole list in place of what was there.
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
-MERGE_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "claims": ("name",),
-        "containers": ("name",),
-        "env": ("name",),
-        "ephemeralContainers": ("name",),
-        "hostAliases": ("ip",),
-        "imagePullSecrets": ("name",),
-        "initContainers": ("name",),
-        "ports": ("containerPort",),
-        "resourceClaims": ("name",),
-        "schedulingGates": ("name",),
-        "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-        "volumeDevices": ("devicePath",),
-        "volumeMounts": ("mountPath",),
-        "volumes": ("name",),
-    }
-)
-"""Lists of a pod template that are merged by fields of their items; the names are unambiguous within one."""
+from tacotune.api.pod_fields import MERGE_KEYS, PATCH
+
 UNIONS: Final = frozenset(["env", "resourceClaims", "volumes"])
 """Lists of unions: an item that names another source loses the one it had."""
-PATCH: Final = "$patch"
 
 
 def merge_pod_template(template: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from tacotune.api.resources import Resources
 from tacotune.api.study import TTSStudySpec
 from tacotune.manifests.common import MOUNT, Manifest, Platform, StudyRef
 
-CONTAINER: Final = "trainer"
-VOLUME: Final = "study"
 TMP: Final = "/tmp"  # noqa: S108  an emptyDir of the pod's own
 
 
@@ -39,16 +37,16 @@ def pod_template(
     own: list[tuple[Manifest, Manifest]] = [
         (
             {
-                "name": VOLUME,
+                "name": names.VOLUME,
                 "persistentVolumeClaim": {"claimName": names.checkpoints_claim_name(study.name)},
             },
-            {"name": VOLUME, "mountPath": MOUNT},
+            {"name": names.VOLUME, "mountPath": MOUNT},
         ),
         ({"name": "tmp", "emptyDir": {}}, {"name": "tmp", "mountPath": TMP}),
     ]
     both = [*own, *volumes]
     container: dict[str, Any] = {
-        "name": CONTAINER,
+        "name": names.CONTAINER,
         "image": spec.trainer.image or platform.trainer_image,
         "imagePullPolicy": platform.image_pull_policy,
         "args": list(arguments),

@@ -34,11 +34,11 @@ def prepare_job(
     claim = spec.dataset.persistent_volume_claim
     volumes: list[tuple[Manifest, Manifest]] = []
     if claim is not None:
-        mount = {"name": "data", "mountPath": DATA, "readOnly": True}
+        mount = {"name": "dataset", "mountPath": DATA, "readOnly": True}
         if claim.sub_path:
             mount["subPath"] = claim.sub_path
         source = {"claimName": claim.claim_name, "readOnly": True}
-        volumes.append(({"name": "data", "persistentVolumeClaim": source}, mount))
+        volumes.append(({"name": "dataset", "persistentVolumeClaim": source}, mount))
     resources = {
         kind: {resource: amount for resource, amount in amounts.items() if not is_gpu(resource)}
         for kind, amounts in spec.trainer.resources.items()

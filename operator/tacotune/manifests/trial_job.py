@@ -1,15 +1,13 @@
 """The Job of one attempt at a trial, or at the final training."""
 
-from typing import Final
-
+from tacotune.api import names
 from tacotune.api.kubernetes import SecretKey
+from tacotune.api.resources import gpus
 from tacotune.api.study import TTSStudySpec
 from tacotune.manifests.common import CONFIG, DOCUMENT, Manifest, Platform, StudyRef, labels
-from tacotune.manifests.distributed import distribute
+from tacotune.manifests.distributed import indexed, worker_pod
 from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
-
-STORAGE_URL: Final = "TACOTUNE_STORAGE_URL"
 
 
 def trial_job(
@@ -47,8 +45,12 @@ def trial_job(
         own,
         arguments=["train", "--trial", f"{CONFIG}/{DOCUMENT}"],
         resources=spec.trainer.resources,
-        env=[{"name": STORAGE_URL, "valueFrom": {"secretKeyRef": secret}}],
+        env=[{"name": names.STORAGE_URL, "valueFrom": {"secretKeyRef": secret}}],
         volumes=[(config, {"name": "trial", "mountPath": CONFIG, "readOnly": True})],
     )
+    workers = spec.trainer.workers
+    if workers > 1:
+        processes = max(gpus(spec.trainer.resources), 1)
+        template = worker_pod(template, study, name, workers=workers, processes=processes)
     whole = job(study, platform, spec, template, name=name, labels=own, deadline_seconds=deadline_seconds)
-    return distribute(whole, study, spec) if spec.trainer.workers > 1 else whole
+    return indexed(whole, workers) if workers > 1 else whole
