@@ -19,7 +19,7 @@ from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import ResultState
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import JobPhase, ObservedJob, ParameterValue, Purpose
-from tacotune.ports import Launch, StudyKey
+from tacotune.ports import ClusterUnavailable, Launch, StudyKey
 
 KEY = StudyKey("default", "voice", "12345678-aaaa")
 DOUBLE = (sys.executable, str(trainer_double.__file__))
@@ -213,7 +213,17 @@ def test_publishing_replaces_the_voice_as_a_whole(cluster: ProcessCluster, tmp_p
         assert cluster.promoted() == f"trial/{trial}/checkpoints/step-00000002"
     assert (tmp_path / "best/checkpoint/metadata.json").exists()
     assert (tmp_path / "best/samples/0.wav").exists()
-    assert not (tmp_path / "best.old").exists()
+    assert not list(tmp_path.glob(".best*"))
+
+
+def test_a_voice_that_cannot_be_published_is_tried_again_later(
+    cluster: ProcessCluster, tmp_path: Path
+) -> None:
+    cluster.create_job(launch())
+    ended(cluster)
+    with pytest.raises(ClusterUnavailable, match="step-7: no checkpoint there"):
+        cluster.promote(Purpose.TRIAL, 0, "checkpoints/step-7")
+    assert cluster.promoted() == ""
 
 
 def test_the_dataset_is_ready_when_prepare_has_ended(cluster: ProcessCluster) -> None:

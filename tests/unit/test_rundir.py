@@ -92,11 +92,11 @@ def test_a_failed_write_leaves_the_document_before_and_nothing_else(tmp_path: Pa
 def test_the_voice_before_is_read_between_the_two_renames_of_a_promotion(tmp_path: Path) -> None:
     directory = run(tmp_path)
     write_json(
-        directory.root / "best.old" / "best.json", {"trial": 1, "value": 0.5, "checkpoint": "checkpoint"}
+        directory.root / ".best.old" / "best.json", {"trial": 1, "value": 0.5, "checkpoint": "checkpoint"}
     )
     found = directory.read_best()
     assert found is not None
-    assert (found[0].trial, found[1]) == (1, directory.root / "best.old")
+    assert (found[0].trial, found[1]) == (1, directory.root / ".best.old")
     write_json(
         directory.best_path / "best.json", {"trial": 2, "value": 0.4, "source": "a newer writer says more"}
     )

@@ -11,7 +11,15 @@ from tacotrain import contract
 from tacotrain.errors import ConfigError
 from tacotune.adapters.documents import trial_document
 from tacotune.api.manifest import read_manifest
-from tacotune.api.trial_contract import Progress, ResultState, Termination, TrialDocument, TrialResult
+from tacotune.api.names import trial_directory
+from tacotune.api.trial_contract import (
+    Progress,
+    PublicationDocument,
+    ResultState,
+    Termination,
+    TrialDocument,
+    TrialResult,
+)
 from tacotune.engine.observed import Purpose
 from tacotune.ports import Launch, StudyKey
 
@@ -55,6 +63,29 @@ def test_the_trainer_reads_the_trial_that_tacotune_writes(purpose: Purpose, line
     written = document(purpose=purpose, lines=lines)
     read = contract.parse_trial(wire(written), source="trial.json")
     assert read.model_dump(mode="json", by_alias=True) == wire(written)
+
+
+def test_the_trainer_reads_the_publication_that_tacotune_writes() -> None:
+    written = PublicationDocument(
+        source="final/7/checkpoints/step-1",
+        purpose="final",
+        trial=7,
+        checkpoint="checkpoints/step-1",
+        parameters={"learning_rate": 0.001, "epochs": 3, "mel_loss": "l1"},
+        preset="tiny",
+    )
+    document = json.loads(written.model_dump_json(by_alias=True))
+    read = contract.parse_publication(document, source="--document")
+    assert read.model_dump(mode="json", by_alias=True) == document
+
+
+@pytest.mark.parametrize("purpose", ["trial", "final"])
+def test_both_sides_look_for_a_trial_in_the_same_folder(purpose: str) -> None:
+    document = {
+        "source": "s", "purpose": purpose, "trial": 7, "checkpoint": "c", "parameters": {}, "preset": "tiny",
+    }  # fmt: skip
+    read = contract.parse_publication(document, source="--document")
+    assert read.directory.as_posix() == trial_directory(purpose, 7)
 
 
 def test_every_field_of_the_trial_is_known_to_both_sides() -> None:

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "train": ("tacotrain.cli_train", "train a voice, or go on training it"),
         "evaluate": ("tacotrain.cli_evaluate", "measure a checkpoint"),
         "synthesize": ("tacotrain.cli_synthesize", "speak a text with a checkpoint"),
+        "publish": ("tacotrain.cli_publish", "put a checkpoint forward as the best voice of its study"),
         "bench": ("tacotrain.bench", "measure the speed of training on this machine"),
         "config": ("tacotrain.cli_config", "show, check and describe parameters"),
     }

@@ -5,7 +5,7 @@ would silently train something else.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -32,6 +32,9 @@ class _Document(BaseModel):
         # A later version of the contract may have fields that start with model_.
         protected_namespaces=(),
     )
+
+
+_Kind = TypeVar("_Kind", bound=_Document)
 
 
 class StudyRef(_Document):
@@ -137,6 +140,24 @@ class Trial(_Document):
     threads: int | None = Field(default=None, ge=1)
 
 
+class Publication(_Document):
+    """Which voice becomes the best one of its study."""
+
+    source: str = Field(min_length=1)
+    """What the operator calls it: `<purpose>/<trial>/<checkpoint>`."""
+    purpose: Literal["trial", "final"]
+    trial: int = Field(ge=0)
+    checkpoint: str = Field(min_length=1)
+    """Directory, relative to the trial's."""
+    parameters: dict[str, Scalar]
+    preset: str
+
+    @property
+    def directory(self) -> Path:
+        """The trial's, relative to the study's."""
+        return Path("trials", f"{self.trial:04d}") if self.purpose == "trial" else Path("final")
+
+
 State = Literal["complete", "pruned", "early_stopped", "diverged", "infeasible"]
 
 
@@ -180,8 +201,17 @@ def parse_trial(document: Any, *, source: str) -> Trial:
     Raises:
         ConfigError: Names every field that is wrong, with its path.
     """
+    return _parse(Trial, document, source)
+
+
+def parse_publication(document: Any, *, source: str) -> Publication:
+    """Check a publication, as `parse_trial` does."""
+    return _parse(Publication, document, source)
+
+
+def _parse(kind: type[_Kind], document: Any, source: str) -> _Kind:
     try:
-        return Trial.model_validate(document, by_alias=True, by_name=False)
+        return kind.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_problems(error)}") from error
 
@@ -189,6 +219,16 @@ def parse_trial(document: Any, *, source: str) -> Trial:
 def read_trial(path: Path) -> Trial:
     """Read `trial.json`."""
     return parse_trial(read_json(path), source=str(path))
+
+
+def read_result(path: Path) -> Result:
+    """Read the `result.json` of a finished trial.
+
+    Raises:
+        InputMissing: There is none.
+        ConfigError: It is none.
+    """
+    return _parse(Result, read_json(path), str(path))
 
 
 def _problems(error: ValidationError) -> str:

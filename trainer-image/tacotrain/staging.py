@@ -28,7 +28,7 @@ def staged_directory(target: Path) -> Iterator[Path]:
         lock = _lock(partial)
     except PermissionError as error:
         raise PermissionDenied(
-            f"{target}: may not be created ({error.strerror}); choose another --out"
+            f"{target}: may not be created ({error.strerror}): choose another place, or let this user write there"
         ) from error
     except OSError as error:
         raise CannotCreate(f"{target}: cannot be created ({error.filename}: {error.strerror})") from error

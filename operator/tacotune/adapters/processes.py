@@ -163,8 +163,7 @@ class ProcessCluster:
 
     def promote(self, voice: PromoteBest) -> None:
         """Publish a voice in `best/`."""
-        directory = self.directory(voice.purpose, voice.trial)
-        promotion.publish(self._root, directory, voice.purpose, voice.trial, voice.checkpoint)
+        promotion.publish(self._root, purpose, trial, checkpoint, self._trainer)
 
     def stop_all(self, reason: str) -> None:
         """Ask every live group to checkpoint and end."""

@@ -1,14 +1,20 @@
-"""Publish the best voice: its checkpoint, samples, pictures and parameters, copied to `best/` in one rename.
+"""The best voice of a run on this machine: which one is published, and `tacotrain publish` for another.
 
-Called by the local driver; the cluster's prepare image uses the same layout.
+In a cluster the same command runs in a Job, so `best/` looks the same there.
 """
 
-import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from tacotune.adapters.attempt_files import newest_trial_document, read_json, write_json
+from tacotune.adapters.attempt_files import read_json
+from tacotune.api.trial_contract import PublicationDocument
 from tacotune.engine.observed import Purpose
 from tacotune.ports import ClusterUnavailable
+
+TIMEOUT_SECONDS: Final = 600
+"""For a slow disk and a large voice."""
 
 
 def published(root: Path) -> str:
@@ -17,47 +23,48 @@ def published(root: Path) -> str:
     return str(document.get("source", "")) if document is not None else ""
 
 
-def source_of(purpose: Purpose, trial: int, checkpoint: str) -> str:
-    """How a published voice is named."""
-    return f"{purpose.value}/{trial}/{checkpoint}"
-
-
-def publish(root: Path, directory: Path, purpose: Purpose, trial: int, checkpoint: str) -> None:
-    """Copy a checkpoint and what belongs to it; the earlier voice stays until the new one is whole."""
-    source = directory / checkpoint
-    result = read_json(directory / "result.json") or {}
-    fresh, old, best = root / "best.new", root / "best.old", root / "best"
+def publish(root: Path, purpose: Purpose, trial: int, checkpoint: str, trainer: Sequence[str]) -> None:
+    """Run `tacotrain publish`; the earlier voice stays until the new one is whole."""
+    given = read_json(_newest_trial_document(root, purpose, trial)) or {}
+    document = PublicationDocument(
+        source=f"{purpose.value}/{trial}/{checkpoint}",
+        purpose="final" if purpose is Purpose.FINAL else "trial",
+        trial=trial,
+        checkpoint=checkpoint,
+        parameters=given.get("parameters", {}),
+        preset=given.get("preset", ""),
+    )
+    command = [
+        *trainer,
+        "publish",
+        "--root",
+        str(root),
+        "--document",
+        document.model_dump_json(by_alias=True),
+    ]
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        shutil.copytree(source, fresh / "checkpoint")
-        copied: dict[str, list[str]] = {"samples": [], "alignments": []}
-        for kind, paths in copied.items():
-            (fresh / kind).mkdir()
-            for path in map(Path, result.get(kind, [])):
-                shutil.copy2(directory / path, fresh / kind / path.name)
-                paths.append(f"{kind}/{path.name}")
-        trial_document = newest_trial_document(root, purpose, trial) or {}
-        values = result.get("values") or [None]
-        write_json(
-            fresh / "best.json",
-            {
-                "source": source_of(purpose, trial, checkpoint),
-                "purpose": purpose.value,
-                "trial": trial,
-                "value": values[0],
-                "parameters": trial_document.get("parameters", {}),
-                "preset": trial_document.get("preset", ""),
-                "metrics": result.get("metrics", {}),
-                "gateThreshold": result.get("gateThreshold"),
-                "checkpoint": "checkpoint",
-                **copied,
-            },
+        # In a session of its own: Ctrl-C is the runner's to answer.
+        done = subprocess.run(  # noqa: S603  our own trainer, arguments as a list
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+            start_new_session=True,
         )
-        shutil.rmtree(old, ignore_errors=True)
-        if best.exists():
-            best.rename(old)
-        fresh.rename(best)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise ClusterUnavailable(f"cannot publish {source} in {best}: {error}", retry_after=5.0) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClusterUnavailable(f"cannot publish {document.source}: {error}", retry_after=5.0) from error
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ClusterUnavailable(f"cannot publish {document.source}: {reason}", retry_after=5.0)
+
+
+def _newest_trial_document(root: Path, purpose: Purpose, trial: int) -> Path:
+    middle = str(trial) if purpose is Purpose.TRIAL else purpose.value
+    found = [
+        path
+        for folder in ("attempts", "finished")
+        for path in (root / folder).glob(f"*-{middle}-*/trial.json")
+        if path.parent.name.rsplit("-", 2)[1] == middle
+    ]
+    return max(found, key=lambda path: int(path.parent.name.rsplit("-", 1)[1]), default=root / "trial.json")

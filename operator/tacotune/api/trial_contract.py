@@ -113,6 +113,18 @@ class TrialDocument(ApiModel):
     threads: int | None = None
 
 
+class PublicationDocument(ApiModel):
+    """The argument of `tacotrain publish`."""
+
+    source: str
+    purpose: Literal["trial", "final"]
+    trial: int
+    checkpoint: str
+    """Relative to the trial's directory."""
+    parameters: dict[str, Any]
+    preset: str
+
+
 def _finite(value: object) -> object:
     """NaN and infinity become null: they are never a score."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -122,7 +122,7 @@ class RunDirectory:
 
     @property
     def _replaced_best_path(self) -> Path:
-        return self.root / "best.old"
+        return self.root / ".best.old"
 
     def exists(self) -> bool:
         """Whether a runner ever started here."""
