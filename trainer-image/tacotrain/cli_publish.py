@@ -9,6 +9,10 @@ from tacotrain.errors import ConfigError
 from tacotrain.publish import publish
 
 EPILOG = """\
+examples:
+  tacotrain publish --root /study --document '{"source": "trial/7/checkpoints/step-00000250", "purpose": "trial",
+    "trial": 7, "checkpoint": "checkpoints/step-00000250", "parameters": {"learning_rate": 0.02}, "preset": "base"}'
+
 Copies the checkpoint, its samples, alignment pictures and parameters into ROOT/best, which is replaced as a whole. Every
 file's sha256 is in best/best.json. Running it again is harmless.
 

@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `tacotrain train`."""
     trial = _read_document(args) if args.trial is not None else _trial_from(args)
+    _refuse_company()
     result = finished_result(trial.directory, trial.spec_hash)
     if result is None:
         # Signals count from here on: loading torch takes seconds.
@@ -76,6 +77,16 @@ def run(args: argparse.Namespace) -> int:
     _tell(result, trial)
     write_termination_message(json.loads(result.to_json()))
     return 0
+
+
+def _refuse_company() -> None:
+    """Started by torchrun beside others, each would train the same voice, and all but one would find the directory taken."""
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world != "1":
+        raise ConfigError(
+            f"WORLD_SIZE is {world}, but tacotrain trains in one process: set trainer.workers to 1, or trainer.image to a "
+            "trainer that shares the work"
+        )
 
 
 def _read_document(args: argparse.Namespace) -> Trial:
