@@ -53,9 +53,23 @@ test-slow: $(STAMP) ## The local end-to-end tests: real commands, real training
 	@$(RUN)/coverage combine --append --quiet 2>/dev/null || true
 	@$(RUN)/coverage report --fail-under=90 --skip-covered
 
-.PHONY: test-cluster
-test-cluster: $(STAMP) ## Tests against a real Kubernetes API server (needs Go 1.26; the first run builds it)
-	@$(RUN)/pytest tests/cluster -q --durations=5
+.PHONY: test-e2e
+test-e2e: kind-up ## Tests with real pods in a kind cluster, which stays up
+	@$(RUN)/pytest tests/e2e -q --durations=5
+
+KIND := PYTHONPATH=tests $(RUN)/python -m support.kind
+
+.PHONY: kind-up
+kind-up: $(STAMP) ## A kind cluster with all images; without Docker, as root: one of Debian packages and Go modules
+	@$(KIND) up
+
+.PHONY: kind-load
+kind-load: $(STAMP) ## Build the images anew and load what has changed into the kind cluster
+	@$(KIND) load
+
+.PHONY: kind-down
+kind-down: $(STAMP) ## Take the kind cluster down; what makes the next start short stays in the cache
+	@$(KIND) down
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy strict, import contracts, lock file

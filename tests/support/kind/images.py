@@ -1,0 +1,150 @@
+"""The images of the tests: built in the cluster's Docker from the Dockerfiles of this repository, and loaded into the node."""
+
+import configparser
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from support.kind.cluster import NODE, PULLED
+from support.kind.debian import Root, tarball
+from support.kind.docker import Docker
+from support.kind.errors import KindError
+from support.kind.paths import REPOSITORY, logs
+from support.kind.processes import output
+from support.kind.progress import say, step
+
+PYTHON: Final = Root("python", "bookworm", ("python3", "python3-venv", "python3-pip", "ca-certificates"))
+TORCH: Final = Root("torch", "sid", (*PYTHON.packages, "python3-torch"))
+_CERTIFICATES: Final = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_IMPORT: Final = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
+_LOADED: Final = "/kind/loaded"
+"""In the node: a line for each image that was loaded, so that it goes with the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """An image and where it comes from."""
+
+    name: str
+    dockerfile: Path
+    context: Path
+    base: Root
+    """What it is built on where nothing can be pulled."""
+
+    @property
+    def reference(self) -> str:
+        """How pods name it."""
+        return f"tacotune/{self.name}:e2e"
+
+
+BUILDS: Final = (
+    Build("tools", REPOSITORY / "tests/images/tools/Dockerfile", REPOSITORY / "tests/images/tools", PYTHON),
+    Build(
+        "postgres",
+        REPOSITORY / "tests/images/postgres/Dockerfile",
+        REPOSITORY / "tests/images/postgres",
+        PYTHON,
+    ),
+)
+
+
+def build_and_load(docker: Docker, builds: Sequence[Build] = BUILDS) -> None:
+    """Build what has changed and load what the node does not have."""
+    for build in builds:
+        build_image(docker, build)
+    load(docker, [build.reference for build in builds])
+
+
+def build_image(docker: Docker, build: Build) -> None:
+    """Build one image; Docker's own cache makes it quick when nothing has changed."""
+    # Where the node could be pulled the base can, too, and the Dockerfile names it.
+    base = () if docker.has(PULLED) else ("--build-arg", f"BASE_IMAGE={_base(docker, build.base)}")
+    with step(f"building {build.reference}"), _secrets() as secrets:
+        docker.run(
+            f"build-{build.name}",
+            *(
+                "buildx",
+                "build",
+                "--network",
+                "host",
+                "--progress",
+                "plain",
+                "--load",
+                "--tag",
+                build.reference,
+            ),
+            *(*base, *secrets, "--file", str(build.dockerfile), str(build.context)),
+        )
+
+
+def load(docker: Docker, references: Sequence[str]) -> None:
+    """Put images of this Docker into the node, layers that several of them share once."""
+    # Without the quotes of a Go template's string: the identity that a rebuilt image changes.
+    wanted = {
+        name: docker.output("image", "inspect", "--format", "{{.Id}}", name).strip() for name in references
+    }
+    listed = docker.output("exec", NODE, "sh", "-c", f"cat {_LOADED} 2>/dev/null || true")
+    loaded = dict(line.split() for line in listed.splitlines())
+    missing = [name for name, identity in wanted.items() if loaded.get(name) != identity]
+    if not missing:
+        say("the node has all images")
+        return
+    with step(f"loading {', '.join(missing)} into the node"):
+        _pipe(docker, ["docker", "save", *missing], ["docker", "exec", "-i", NODE, *_IMPORT])
+    lines = "".join(f"{name} {identity}\n" for name, identity in {**loaded, **wanted}.items())
+    docker.output("exec", "-i", NODE, "sh", "-c", f"cat > {_LOADED}", text=lines)
+
+
+def _pipe(docker: Docker, source: Sequence[str], target: Sequence[str]) -> None:
+    log = logs() / "load.log"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(source, env=docker.env, stdout=subprocess.PIPE, stderr=file) as save,
+    ):
+        imported = subprocess.run(
+            target, env=docker.env, stdin=save.stdout, stdout=file, stderr=file, check=False
+        )
+    if save.returncode != 0 or imported.returncode != 0:
+        raise KindError(f"the images could not be loaded ({log}):\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _base(docker: Docker, root: Root) -> str:
+    reference = f"tacotune.local/base:{root.key}"
+    if not docker.has(reference):
+        tar = tarball(root)
+        with step(f"docker import of {reference}"), tar.open("rb") as file:
+            path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            docker.run("import", "import", "--change", path, "-", reference, stdin=file)
+    return reference
+
+
+@contextmanager
+def _secrets() -> Iterator[tuple[str, ...]]:
+    """This machine's certificates and package index for the time of a build: no image keeps them."""
+    certificates = next((os.environ[name] for name in _CERTIFICATES if os.environ.get(name)), None)
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as settings:
+        _pip_settings().write(settings)
+        settings.flush()
+        secrets = ["--secret", f"id=pip,src={settings.name}"]
+        if certificates:
+            secrets += ["--secret", f"id=ca,src={certificates}"]
+        yield tuple(secrets)
+
+
+def _pip_settings() -> configparser.RawConfigParser:
+    """Where pip is told to look on this machine; what names files of this machine is left out."""
+    kept = ("index-url", "extra-index-url", "trusted-host", "timeout", "proxy")
+    settings = configparser.RawConfigParser()
+    settings["global"] = {}
+    for line in output([sys.executable, "-m", "pip", "config", "list"]).splitlines():
+        name, _, value = line.partition("=")
+        key = name.rpartition(".")[2]
+        if key in kept:
+            settings["global"][key] = value.strip("'")
+    return settings
