@@ -36,6 +36,10 @@ class Build:
     context: Path
     base: Root
     """What it is built on where nothing can be pulled."""
+    pulled_arguments: tuple[str, ...] = ()
+    """Arguments of the build on the base that the Dockerfile names."""
+    base_arguments: tuple[str, ...] = ()
+    """Arguments of the build on `base`."""
 
     @property
     def reference(self) -> str:
@@ -64,7 +68,11 @@ def build_and_load(docker: Docker, builds: Sequence[Build] = BUILDS) -> None:
 def build_image(docker: Docker, build: Build) -> None:
     """Build one image; Docker's own cache makes it quick when nothing has changed."""
     # Where the node could be pulled the base can, too, and the Dockerfile names it.
-    base = () if docker.has(PULLED) else ("--build-arg", f"BASE_IMAGE={_base(docker, build.base)}")
+    arguments = (
+        build.pulled_arguments
+        if docker.has(PULLED)
+        else (f"BASE_IMAGE={_base(docker, build.base)}", *build.base_arguments)
+    )
     with step(f"building {build.reference}"), _secrets() as secrets:
         docker.run(
             f"build-{build.name}",
@@ -79,7 +87,8 @@ def build_image(docker: Docker, build: Build) -> None:
                 "--tag",
                 build.reference,
             ),
-            *(*base, *secrets, "--file", str(build.dockerfile), str(build.context)),
+            *(part for argument in arguments for part in ("--build-arg", argument)),
+            *(*secrets, "--file", str(build.dockerfile), str(build.context)),
         )
 
 
