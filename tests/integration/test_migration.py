@@ -259,7 +259,7 @@ def test_urls_that_contradict_each_other_are_refused(
 
 
 def test_the_trainers_mailbox_works_as_a_trial(settled: StorageUrls, trial: FrozenTrial) -> None:
-    mailbox = OptunaMailbox(settled.trial, trial._trial_id)
+    mailbox = OptunaMailbox(libpq_uri(settled.trial), trial._trial_id)  # As the Secret has it.
     mailbox.send_value(50, 1.5)
     mailbox.send_value(50, 1.25)
     mailbox.send_progress({"step": 50})

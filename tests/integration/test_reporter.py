@@ -55,6 +55,18 @@ def test_an_attempt_that_repeats_a_step_overwrites_its_value(study: optuna.Study
     assert study.trials[0].intermediate_values == {50: 1.25}
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_url_as_secrets_have_it_is_taken(
+    study: optuna.Study, module_postgres_dsn: str, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("STORAGE", module_postgres_dsn.replace("postgresql+psycopg2", scheme))
+    trial_id = study.ask()._trial_id
+    live = reporter(study, trial_id)
+    live.value(50, 1.5)
+    assert live.close()
+    assert study._storage.get_trial(trial_id).intermediate_values == {50: 1.5}
+
+
 def test_the_operators_decision_to_prune_is_read(study: optuna.Study) -> None:
     trial_id = study.ask()._trial_id
     live = reporter(study, trial_id)

@@ -70,6 +70,7 @@ class OptunaMailbox:
         self._trial_id = trial_id
         self._over: type[Exception] = UpdateFinishedTrialError
         engine: dict[str, Any] = {"poolclass": NullPool}
+        url = with_driver(url)
         if url.startswith("postgresql"):
             engine["connect_args"] = {**_CONNECTION, "application_name": f"tacotrain-{trial_id}"}
         try:
@@ -242,6 +243,12 @@ def reporter_for(url_env: str, trial_id: int, *, every_seconds: float) -> Report
         every_seconds=every_seconds,
         redact=lambda text: redact(text, url),
     )
+
+
+def with_driver(url: str) -> str:
+    """Name the driver that is installed: for a plain `postgresql://`, as Secrets have it, SQLAlchemy takes another one."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg2://{rest}" if separator and scheme in {"postgres", "postgresql"} else url
 
 
 def redact(text: str, url: str) -> str:
