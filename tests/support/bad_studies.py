@@ -99,6 +99,23 @@ WORDS: Final = {
     "a size with a blank": Bad(
         {"spec.checkpoints.volume.size": "20 Gi"}, "spec.checkpoints.volume.size", "should match"
     ),
+    "a claim that cannot have that name": Bad(
+        {"spec.dataset": {"persistentVolumeClaim": {"claimName": "My Data"}}},
+        "spec.dataset.persistentVolumeClaim.claimName",
+        "should match",
+    ),
+    "a Secret that cannot have that name": Bad(
+        {"spec.storage": {"secretRef": {"name": "postgres_uri"}}},
+        "spec.storage.secretRef.name",
+        "should match",
+    ),
+    "a key that no Secret has": Bad(
+        {"spec.storage": {"secretRef": {"name": "postgres", "key": "the uri"}}},
+        "spec.storage.secretRef.key",
+        "should match",
+    ),
+    "an image with a blank": Bad({"spec.trainer.image": "a b"}, "spec.trainer.image", "should match"),
+    "a queue in capitals": Bad({"spec.trainer.queueName": "GPU"}, "spec.trainer.queueName", "should match"),
     "a name with capitals": Bad({"metadata.name": "Demo"}, "metadata.name", "lowercase"),
     "a name with a dot": Bad({"metadata.name": "de.mo"}, "metadata.name", "should match"),
 }

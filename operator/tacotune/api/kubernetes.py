@@ -7,19 +7,21 @@ from pydantic import Field, model_validator
 from tacotune.api.base import ApiModel
 
 Language = Literal["en", "ru"]
+ObjectName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+"""Of a Kubernetes object: what is no name would only be refused when a pod is made of it."""
 
 
 class SecretKey(ApiModel):
     """A key of a Secret in the study's namespace."""
 
-    name: str = Field(max_length=253)
-    key: str = Field(default="uri", max_length=253)
+    name: ObjectName
+    key: str = Field(default="uri", max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
 
 
 class VolumeClaim(ApiModel):
     """An existing PersistentVolumeClaim."""
 
-    claim_name: str = Field(max_length=253)
+    claim_name: ObjectName
     sub_path: str = Field(default="", max_length=1024)
 
 
@@ -67,7 +69,7 @@ class DatasetSpec(ApiModel):
 class TrainerSpec(ApiModel):
     """How an attempt runs."""
 
-    image: str = Field(default="", max_length=1024)
+    image: str = Field(default="", max_length=1024, pattern=r"^\S*$")
     """The chart's default when empty; unused on one machine."""
     preset: Literal["tiny", "small", "base"] = "base"
     resources: dict[Literal["limits", "requests"], dict[str, Any]] = Field(default_factory=dict)
@@ -75,7 +77,7 @@ class TrainerSpec(ApiModel):
     """Merged strategically into each attempt's pod."""
     workers: int = Field(default=1, ge=1, le=64)
     """Above 1: one Indexed Job with torchrun."""
-    queue_name: str = Field(default="", max_length=63)
+    queue_name: str = Field(default="", max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")
     """Kueue's LocalQueue."""
     device: str = Field(default="auto", max_length=16, pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1, le=256)
@@ -94,7 +96,10 @@ def _read_write_many() -> list[AccessMode]:
 class VolumeSpec(ApiModel):
     """Volume of checkpoints, samples and the prepared dataset."""
 
-    storage_class_name: str | None = Field(default=None, max_length=253)
+    storage_class_name: str | None = Field(
+        default=None, max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
+    )
+    """The cluster's default when absent; empty for a volume that is there already."""
     access_modes: list[AccessMode] = Field(default_factory=_read_write_many, min_length=1, max_length=3)
     size: str = Field(
         default="20Gi", max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
