@@ -11,6 +11,9 @@ from support.chart import PROGRAMS as CHART_PROGRAMS
 from support.chart import Chart
 from support.control_plane import PROGRAMS, ControlPlane
 from support.eventually import eventually
+from support.operator_process import Operator
+from support.postgres import postgres_dsn, postgres_server
+from support.pretend_kubelet import PretendKubelet
 from support.toolchain import ToolchainError, build
 from tacotune.api import names
 from tacotune.api.yaml_tree import plain, read_documents

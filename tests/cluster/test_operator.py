@@ -5,7 +5,7 @@ from typing import Any
 from support.api_server import TABLE, ApiServer, Object
 from support.cluster_study import SECONDS, ClusterStudy, complete
 from support.eventually import eventually
-from support.operator import Operator
+from support.operator_process import Operator
 from support.pretend_kubelet import PretendKubelet
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from support.api_server import ApiServer, Object
 from support.cluster_study import SECONDS, ClusterStudy, complete, failed
 from support.eventually import eventually
-from support.operator import Operator
+from support.operator_process import Operator
 from support.pretend_kubelet import Ending, PretendKubelet
 
 ONE = {"maxTrials": 1, "parallelism": 1}

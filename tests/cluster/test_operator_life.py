@@ -3,7 +3,7 @@
 from support.api_server import ApiServer, Object
 from support.cluster_study import SECONDS, ClusterStudy, complete
 from support.eventually import eventually
-from support.operator import Operator
+from support.operator_process import Operator
 from support.pretend_kubelet import Ending, PretendKubelet
 from support.stores import trials_in
 
