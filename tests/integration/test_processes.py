@@ -222,7 +222,7 @@ def test_a_voice_that_cannot_be_published_is_tried_again_later(
     cluster.create_job(launch())
     ended(cluster)
     with pytest.raises(ClusterUnavailable, match="step-7: no checkpoint there"):
-        cluster.promote(Purpose.TRIAL, 0, "checkpoints/step-7")
+        cluster.promote(PromoteBest(Purpose.TRIAL, 0, "checkpoints/step-7"))
     assert cluster.promoted() == ""
 
 

@@ -49,7 +49,7 @@ class PretendKubelet:
         items: list[Object] = self._api.get(self._path, labelSelector=selector)["items"]
         return sorted(items, key=lambda pod: pod["metadata"]["creationTimestamp"])
 
-    def pod(self, job: str, within: float = 20) -> Object:
+    def pod(self, job: str, within: float = 60) -> Object:
         """The newest pod of a Job that has not ended, as soon as there is one."""
 
         def found() -> Object | None:

@@ -23,11 +23,20 @@ class Workers:
         queue: Where keys come from.
         run_once: One look at a study, in a thread: seconds until the next look, or None.
         count: How many at the same time.
+        first_backoff: Seconds until a study whose pass failed is looked at again; doubled each time.
     """
 
-    def __init__(self, queue: WorkQueue, run_once: Callable[[Key], float | None], *, count: int) -> None:
+    def __init__(
+        self,
+        queue: WorkQueue,
+        run_once: Callable[[Key], float | None],
+        *,
+        count: int,
+        first_backoff: float = FIRST_BACKOFF,
+    ) -> None:
         self._queue = queue
         self._run_once = run_once
+        self._first_backoff = first_backoff
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="study")
         self._failures: dict[Key, int] = {}
         self._tasks = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(count)]
@@ -66,5 +75,5 @@ class Workers:
 
     def _backoff(self, key: Key) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 20))
+        longest = min(LONGEST_BACKOFF, self._first_backoff * 2.0 ** min(failures - 1, 20))
         return longest * random.uniform(0.75, 1.0)
