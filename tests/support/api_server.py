@@ -26,6 +26,8 @@ class Answer:
 
     code: int
     body: Object
+    warnings: tuple[str, ...] = ()
+    """What kubectl would print after "Warning:"."""
 
     @property
     def ok(self) -> bool:
@@ -78,7 +80,7 @@ class ApiServer:
             timeout=30,
             retries=False,
         )
-        return Answer(answer.status, _parsed(answer.data))
+        return Answer(answer.status, _parsed(answer.data), tuple(answer.headers.getlist("Warning")))
 
     def get(self, path: str, **query: str) -> Object:
         """Read something that is there."""
