@@ -15,8 +15,10 @@ def test_a_study_runs_to_its_end(study: ClusterStudy, kubelet: PretendKubelet, o
         status = study.reaches("Succeeded")
     assert status["trials"]["succeeded"] == 3
     assert status["progress"] == "3/3"
+    # Events come after the status that they tell of.
+    eventually(lambda: "StudySucceeded" in [reason for _, reason, _ in study.events()], within=SECONDS)
     reasons = [reason for _, reason, _ in study.events()]
-    for reason in ("StudyStarted", "Preparing", "TrialStarted", "TrialFinished", "NewBest", "StudySucceeded"):
+    for reason in ("StudyStarted", "Preparing", "TrialStarted", "TrialFinished", "NewBest"):
         assert reason in reasons, reasons
     assert reasons.count("TrialStarted") == reasons.count("TrialFinished") == 3
     # What was recorded is deleted; only the volume and what lies on it is left.
