@@ -164,6 +164,16 @@ def test_a_trial_that_was_to_leave_no_samples_is_published_without(root: Path) -
     assert json.loads((root / "best/best.json").read_text())["samples"] == []
 
 
+def test_without_parameters_those_are_shown_that_the_checkpoint_was_trained_with(root: Path) -> None:
+    path = root / "trials/0007" / CHECKPOINT / "metadata.json"
+    trained = {"preset": "tiny", "identity": {"parameters": {"learning_rate": 0.02}}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | trained))
+    given = {key: value for key, value in document().items() if key not in {"parameters", "preset"}}
+    assert main(["publish", "--root", str(root), "--document", json.dumps(given)]) == 0
+    shown = json.loads((root / "best/best.json").read_text())
+    assert (shown["preset"], shown["parameters"]) == ("tiny", {"learning_rate": 0.02})
+
+
 def damage(root: Path) -> None:
     (root / "trials/0007" / CHECKPOINT / "model.pt").write_bytes(b"wrights")
 

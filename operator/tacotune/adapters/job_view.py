@@ -49,6 +49,9 @@ def observed_job(job: Document, pods: Sequence[Document]) -> ObservedJob | None:
     if phase is JobPhase.SUCCEEDED and code is None:
         code = 0
     termination = _parse(Termination, said) if phase is JobPhase.FAILED else None
+    if termination is not None and code == ExitCode.CRASH:
+        # torchrun ends with 1 whatever its workers ended with; the trainer's last word says it.
+        code = termination.exit_code
     started = _started(pod)
     return ObservedJob(
         name=metadata["name"],
@@ -117,12 +120,16 @@ def _alive(status: Document, pods: Sequence[Document]) -> bool:
 
 
 def _telling(pods: Sequence[Document]) -> Document | None:
-    """The pod whose end tells the Job's: the newest, and of an Indexed Job's workers the one that did not end well."""
+    """The pod whose end tells the Job's: the newest, and of an Indexed Job's workers the one that did not end well.
 
-    def rank(pod: Document) -> tuple[bool, str]:
+    Where a worker was taken away the others fail for want of it.
+    """
+
+    def rank(pod: Document) -> tuple[bool, bool, str]:
         said = _terminated(pod)
         failed = said is not None and said.get("exitCode") != 0
-        return failed, pod["metadata"].get("creationTimestamp", "")
+        disrupted = DISRUPTED in dict(_true_conditions(pod.get("status", {})))
+        return disrupted, failed, pod["metadata"].get("creationTimestamp", "")
 
     newest = max((pod["metadata"].get("creationTimestamp", "") for pod in pods), default="")
     workers = [pod for pod in pods if _index(pod)]
