@@ -44,6 +44,26 @@ CASES = {
         "parallelism 30 is greater than maxTrials 20",
     ),
     "a number for a switch": (spec("suspend: 1"), "spec.suspend", "must be true or false, not 1"),
+    "a dataset outside its volume": (
+        manifest(dataset="  dataset: {persistentVolumeClaim: {claimName: x, subPath: ../y}}\n"),
+        "spec.dataset.persistentVolumeClaim.subPath",
+        "leads out of the volume",
+    ),
+    "a volume for one pod and two pods": (
+        spec("parallelism: 2", "checkpoints: {volume: {accessModes: [ReadWriteOncePod]}}"),
+        "spec.checkpoints.volume.accessModes",
+        "lets one pod at a time run, not 2 (choose ReadWriteMany)",
+    ),
+    "a volume for one pod and for many": (
+        spec("checkpoints: {volume: {accessModes: [ReadWriteOncePod, ReadWriteMany]}}"),
+        "spec.checkpoints.volume.accessModes",
+        "cannot be combined with others",
+    ),
+    "resources that a pod cannot have": (
+        spec("trainer: {resources: {limits: {nvidia.com/gpu: 0.5}}}"),
+        "spec.trainer.resources.limits.nvidia.com/gpu",
+        "no whole number",
+    ),
     "an infinite goal": (spec("goal: .inf"), "spec.goal", "must be a finite number"),
     "no GPU hours": (spec("gpuHours: 0"), "spec.gpuHours", "must be greater than 0"),
     "a list for a mapping": (spec("sampler: [tpe]"), "spec.sampler", "must be a mapping, not a list"),

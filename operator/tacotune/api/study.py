@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from tacotune.api import names
 from tacotune.api.base import ApiModel
+from tacotune.api.cluster_findings import trainer_pod_findings, volume_findings
 from tacotune.api.findings import CROSS_FIELD, Finding, Loc, did_you_mean
 from tacotune.api.kubernetes import (
     CheckpointSpec,
@@ -21,8 +22,6 @@ from tacotune.api.kubernetes import (
     StorageSpec,
     TrainerSpec,
 )
-from tacotune.api.pod_template import check_pod_template
-from tacotune.api.resources import resource_findings
 from tacotune.api.search_space import Categorical, FloatRange, Parameter, ParameterName, Scalar, cells
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.tuning import (
@@ -103,7 +102,10 @@ def findings(spec: TTSStudySpec) -> Iterator[Finding]:
     yield from _space_findings(spec)
     yield from _sampler_findings(spec)
     yield from _initial_trial_findings(spec)
-    yield from _trainer_findings(spec.trainer)
+    yield from trainer_pod_findings(spec.trainer)
+    yield from volume_findings(
+        spec.dataset, spec.checkpoints, parallelism=spec.parallelism, workers=spec.trainer.workers
+    )
     if spec.parallelism > spec.max_trials:
         yield Finding(
             ("parallelism",),
@@ -218,13 +220,6 @@ def _initial_trial_findings(spec: TTSStudySpec) -> Iterator[Finding]:
                 )
             elif not searched[name].contains(value):
                 yield Finding(loc, f"{value!r} is outside the feasible space of {name}", involves=whole)
-
-
-def _trainer_findings(trainer: TrainerSpec) -> Iterator[Finding]:
-    for finding in resource_findings(trainer.resources):
-        yield finding.below("trainer", "resources")
-    for finding in check_pod_template(trainer.pod_template or {}, workers=trainer.workers):
-        yield finding.below("trainer", "podTemplate")
 
 
 class Metadata(ApiModel):
