@@ -1,6 +1,9 @@
 """The model that all API models share: camelCase on the wire, snake_case in Python, nothing unknown let through."""
 
-from pydantic import BaseModel, ConfigDict
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
@@ -15,3 +18,11 @@ class ApiModel(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+
+def _whole_seconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+Time = Annotated[datetime, AfterValidator(_whole_seconds)]
+"""A moment as metav1.Time has it: whole seconds."""

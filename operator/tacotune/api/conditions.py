@@ -4,12 +4,11 @@ Conditions are states, as Kubernetes API conventions have them; numbers go into 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
-from tacotune.api.base import ApiModel
+from tacotune.api.base import ApiModel, Time
 
 
 class ConditionType(StrEnum):
@@ -84,7 +83,7 @@ class Condition(ApiModel):
     status: str = Field(pattern="^(True|False|Unknown)$")
     reason: Reason
     message: str = Field(default="", max_length=1024)
-    last_transition_time: datetime
+    last_transition_time: Time
     observed_generation: int = 0
 
 

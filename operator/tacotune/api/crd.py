@@ -32,7 +32,7 @@ KEPT: Final = (
 
 COLUMNS: Final = (
     ("Phase", "string", ".status.phase", "What the study is doing."),
-    ("Best", "number", ".status.best.value", "Value of the best trial."),
+    ("Best", "string", ".status.best.shown", "Value of the best trial."),
     ("Trials", "string", ".status.progress", "Finished of wanted trials."),
     ("Running", "integer", ".status.trials.running", "Trials that run now."),
     ("Pruned", "integer", ".status.trials.pruned", "Trials that were ended early."),

@@ -1,11 +1,10 @@
 """`status` of a TTSStudy: what was observed, never what was hoped for. Always below 32 KiB; history lives in Postgres."""
 
-from datetime import datetime
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from tacotune.api.base import ApiModel
+from tacotune.api.base import ApiModel, Time
 from tacotune.api.conditions import Condition, Phase
 
 
@@ -26,9 +25,17 @@ class BestTrial(ApiModel):
 
     trial: int
     value: float
+    shown: str = ""
+    """`value` in four digits, for the column BEST; follows it by itself."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     step: int | None = None
     checkpoint: str = ""
+
+    @model_validator(mode="after")
+    def _shown_follows_value(self) -> Self:
+        # Past validate_assignment, which would come here again.
+        self.__dict__["shown"] = f"{self.value:.4g}"
+        return self
 
 
 class ActiveTrial(ApiModel):
@@ -50,7 +57,7 @@ class RecentFailure(ApiModel):
     cause: str
     exit_code: int | None = None
     message: str = Field(default="", max_length=256)
-    time: datetime | None = None
+    time: Time | None = None
 
 
 class DashboardStatus(ApiModel):
@@ -79,9 +86,9 @@ class TTSStudyStatus(ApiModel):
     active: list[ActiveTrial] = Field(default_factory=list, max_length=1000)
     recent_failures: list[RecentFailure] = Field(default_factory=list, max_length=10)
     dashboards: list[DashboardStatus] = Field(default_factory=list, max_length=8)
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
-    estimated_completion_time: datetime | None = None
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    estimated_completion_time: Time | None = None
 
     @model_validator(mode="after")
     def _hours_follow_seconds(self) -> Self:

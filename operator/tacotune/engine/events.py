@@ -34,7 +34,7 @@ class EventReason(StrEnum):
     ATTEMPT_FAILED = "AttemptFailed"
     PRUNE_REQUESTED = "PruneRequested"
     NEW_BEST = "NewBest"
-    BEST_PUBLISHED = "BestPublished"
+    PUBLISHING_BEST = "PublishingBest"
     FINAL_TRAINING_STARTED = "FinalTrainingStarted"
     PREPARING = "Preparing"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
@@ -120,13 +120,13 @@ def _deeds(observed: Observed, actions: Sequence[Action]) -> Iterator[Event]:
                     f"trial {number} is asked to end: {reason_of(reason)}",
                     number,
                 )
-            case PromoteBest():
+            case PromoteBest(attempt=1):
                 what = (
                     "the final training's voice"
                     if action.purpose is Purpose.FINAL
                     else f"the voice of trial {action.trial}"
                 )
-                yield Event("Normal", EventReason.BEST_PUBLISHED, f"published {what}", action.trial)
+                yield Event("Normal", EventReason.PUBLISHING_BEST, f"publishing {what}", action.trial)
             case _:
                 pass
 

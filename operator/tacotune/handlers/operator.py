@@ -130,7 +130,8 @@ async def resync(watch: Watch) -> None:
 def configure_logging(level: str) -> None:
     """One line an event of a study on standard error; kopf speaks up only when something is wrong."""
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for talker in ("kopf", "aiohttp.access"):  # A line for each look of the kubelet at the probe, otherwise.
+        logging.getLogger(talker).setLevel(logging.WARNING)
 
 
 def run_operator(api: KubeApi, settings: OperatorSettings, clock: Clock, *, liveness: str) -> None:
