@@ -47,13 +47,18 @@ class Build:
         return f"tacotune/{self.name}:e2e"
 
 
+_IMAGES: Final = REPOSITORY / "tests/images"
 BUILDS: Final = (
-    Build("tools", REPOSITORY / "tests/images/tools/Dockerfile", REPOSITORY / "tests/images/tools", PYTHON),
+    Build("tools", _IMAGES / "tools/Dockerfile", _IMAGES / "tools", PYTHON),
+    Build("postgres", _IMAGES / "postgres/Dockerfile", _IMAGES / "postgres", PYTHON),
+    Build("operator", REPOSITORY / "Dockerfile", REPOSITORY, PYTHON),
     Build(
-        "postgres",
-        REPOSITORY / "tests/images/postgres/Dockerfile",
-        REPOSITORY / "tests/images/postgres",
-        PYTHON,
+        "trainer",
+        REPOSITORY / "trainer-image/Dockerfile",
+        REPOSITORY,
+        TORCH,
+        pulled_arguments=("TORCH_INDEX=https://download.pytorch.org/whl/cpu",),
+        base_arguments=("TORCH_INDEX=base",),
     ),
 )
 
