@@ -152,7 +152,9 @@ class ProcessCluster:
     def delete_job(self, name: str) -> None:
         """Move an ended attempt's files to `finished/`."""
         source, target = self._root / "attempts" / name, self._root / "finished" / name
-        self._children.pop(name, None)
+        if (child := self._children.pop(name, None)) is not None:
+            # Its exit code is written; the shell that wrote it is about to end.
+            child.wait()
         if source.exists():
             shutil.rmtree(target, ignore_errors=True)
             source.rename(target)
