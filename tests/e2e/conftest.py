@@ -54,8 +54,18 @@ def release(kind: None) -> Iterator[Namespace]:
     values = [word for value in VALUES for word in ("--set", value)]
     run(
         "helm install",
-        [helm, "upgrade", "--install", "tacotune", str(CHART), "--create-namespace", "--wait", "--timeout=5m"]
-        + [*where, *values],
+        [
+            helm,
+            "upgrade",
+            "--install",
+            "tacotune",
+            str(CHART),
+            "--create-namespace",
+            "--wait",
+            "--timeout=5m",
+            *where,
+            *values,
+        ],
     )
     yield Namespace(RELEASE)
     run("helm uninstall", [helm, "uninstall", "tacotune", "--wait", *where])
