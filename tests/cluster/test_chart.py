@@ -423,7 +423,7 @@ def test_the_api_server_admits_the_definition_of_the_chart(chart: Chart, api: Ap
     assert answer.ok, answer.body
 
 
-def test_an_upgrade_updates_the_definition_and_an_uninstall_keeps_it(
+def test_the_definition_follows_upgrades_outlives_the_release_and_is_taken_over(
     chart: Chart, api: ApiServer, kubeconfig: Path, restricted: str, tmp_path: Path
 ) -> None:
     # Of another group: the tests share the real definition.
@@ -443,8 +443,12 @@ def test_an_upgrade_updates_the_definition_and_an_uninstall_keeps_it(
         assert categories() == ["tacotune", "voices"]
         copy.helm(kubeconfig, restricted, "uninstall", "tacotune")
         assert categories() == ["tacotune", "voices"]
+        with pytest.raises(ChartError, match="cannot be imported into the current release"):
+            copy.helm(kubeconfig, restricted, "install", "other", "CHART")
+        copy.helm(kubeconfig, restricted, "install", "other", "CHART", "--take-ownership")
     finally:
-        copy.helm(kubeconfig, restricted, "uninstall", "tacotune", "--ignore-not-found")
+        for name in ("tacotune", "other"):
+            copy.helm(kubeconfig, restricted, "uninstall", name, "--ignore-not-found")
         api.request("DELETE", path)
 
 
