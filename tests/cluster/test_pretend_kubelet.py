@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from support.api_server import PATCH, ApiServer, Object
+from support.control_plane import ControlPlane
 from support.eventually import eventually
 from support.pretend_kubelet import Ending, PretendKubelet
 
@@ -123,3 +124,13 @@ def test_running_pods_of_a_suspended_job_are_stopped(kubelet: PretendKubelet, jo
         eventually(lambda: kubelet.pod("demo-0-0").get("status", {}).get("phase") == "Running")
         job.suspend()
         eventually(lambda: not kubelet.pods())
+
+
+def test_pods_run_to_their_ends_past_an_outage_of_the_server(
+    kubelet: PretendKubelet, job: Jobs, control_plane: ControlPlane
+) -> None:
+    with kubelet.running_all(lambda _: Ending(seconds=0.2)):
+        eventually(lambda: kubelet.pod("demo-0-0").get("status", {}).get("phase") == "Running")
+        control_plane.stop("kube-apiserver")
+        control_plane.start("kube-apiserver")
+        assert job.ended() == ("Complete", "CompletionsReached")

@@ -1,14 +1,16 @@
 """The API server as tests see it: whole JSON objects in, status codes and JSON objects out."""
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import urllib3
 from kubernetes import config
 
 Object = dict[str, Any]
@@ -70,17 +72,42 @@ class ApiServer:
         **query: str,
     ) -> Answer:
         """Send one request; nothing is repeated and nothing is raised for what the server answers."""
-        headers = {"Accept": accept, "Content-Type": content, "User-Agent": MANAGER}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        answer = self._client.rest_client.pool_manager.request(
-            method,
-            f"{self.url}{path}{'?' + urlencode(query) if query else ''}",
-            body=None if body is None else json.dumps(body).encode(),
-            headers=headers,
-            timeout=30,
-            retries=False,
+        sent = None if body is None else json.dumps(body).encode()
+        answer = self._send(
+            method, path, sent, {"Accept": accept, "Content-Type": content}, query, timeout=30
         )
         return Answer(answer.status, _parsed(answer.data), tuple(answer.headers.getlist("Warning")))
+
+    def watch(self, path: str, **query: str) -> "Watch":
+        """Open the stream of what changes in a collection."""
+        wait = urllib3.Timeout(connect=5, read=None)
+        headers = {"Accept": "application/json"}
+        return Watch(
+            self._send("GET", path, None, headers, query | {"watch": "true"}, wait, preload_content=False)
+        )
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        query: Mapping[str, str],
+        timeout: float | urllib3.Timeout,
+        **options: Any,
+    ) -> urllib3.HTTPResponse:
+        headers = {**headers, "User-Agent": MANAGER}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        answer: urllib3.HTTPResponse = self._client.rest_client.pool_manager.request(
+            method,
+            f"{self.url}{path}{'?' + urlencode(query) if query else ''}",
+            body=body,
+            headers=headers,
+            timeout=timeout,
+            retries=False,
+            **options,
+        )
+        return answer
 
     def get(self, path: str, **query: str) -> Object:
         """Read something that is there."""
@@ -113,6 +140,27 @@ class ApiServer:
     def _done(method: str, path: str, answer: Answer) -> Object:
         assert answer.ok, f"{method} {path}: {answer.code} {answer.body.get('message', answer.body)}"
         return answer.body
+
+
+class Watch:
+    """One stream of changes; it ends when the server ends it, or when another thread closes it."""
+
+    def __init__(self, answer: urllib3.HTTPResponse) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[tuple[str, Object]]:
+        """`ADDED`, `MODIFIED`, `DELETED` or `ERROR`, and the object."""
+        rest = b""
+        for chunk in self._answer.stream(2**16):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                event = json.loads(line)
+                yield event["type"], event["object"]
+
+    def close(self) -> None:
+        """Wake whoever waits for the next change."""
+        with contextlib.suppress(RuntimeError, ValueError, OSError):  # It has ended by itself.
+            self._answer.shutdown()
 
 
 def _parsed(data: bytes) -> Object:

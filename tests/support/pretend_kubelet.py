@@ -9,6 +9,8 @@ Step by step for tests that stand at one moment, or by itself for tests that wan
 """
 
 import contextlib
+import heapq
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +18,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import urllib3.exceptions
+
 from support.api_server import STRATEGIC, ApiServer, Object
 from support.eventually import eventually
+from support.pod_stream import PodStream
 
 NODE: Final = "pretend-node"
 """Named in pods, so that they end with grace as on a node; the pod garbage collector minds its absence after 40 s."""
-POLL_SECONDS: Final = 0.05
+RETRY_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,11 @@ class Ending:
 
 
 class PretendKubelet:
-    """The pods of one namespace."""
+    """The pods of one namespace, or of all."""
 
-    def __init__(self, api: ApiServer, namespace: str) -> None:
+    def __init__(self, api: ApiServer, namespace: str | None = None) -> None:
         self._api = api
-        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
 
     def pods(self, selector: str = "") -> list[Object]:
         """Those that are there, the oldest first."""
@@ -88,52 +93,60 @@ class PretendKubelet:
     @contextlib.contextmanager
     def running_all(self, ending: Callable[[Object], Ending], selector: str = "") -> Iterator[None]:
         """Start every pod that comes, and end it as `ending(pod)` says; pods that are deleted end with exit code 75."""
-        over = threading.Event()
+        stream = PodStream(self._api, self._path, selector)
         errors: list[BaseException] = []
 
         def work() -> None:
-            due: dict[str, tuple[float, Ending]] = {}
             try:
-                while not over.wait(POLL_SECONDS):
-                    for pod in self.pods(selector):
-                        self._attend(pod, due, ending)
+                self._attend(stream, ending)
             except BaseException as error:  # noqa: BLE001  told to the test, which waits for something else
                 errors.append(error)
 
         thread = threading.Thread(target=work, name="pretend-kubelet")
         thread.start()
         try:
-            yield
+            with stream.open():
+                yield
         finally:
-            over.set()
             thread.join()
         if errors:
             raise errors[0]
 
-    def _attend(
-        self, pod: Object, due: dict[str, tuple[float, Ending]], ending: Callable[[Object], Ending]
-    ) -> None:
-        uid = pod["metadata"]["uid"]
-        if _ended(pod):
-            return
-        if "deletionTimestamp" in pod["metadata"]:
-            self._finish(pod, Ending(exit_code=75))
-        elif uid not in due:
-            self._start(pod)
-            how = ending(pod)
-            due[uid] = (time.monotonic() + how.seconds, how)
-        elif time.monotonic() >= due[uid][0]:
-            self._finish(pod, due[uid][1])
+    def _attend(self, stream: PodStream, ending: Callable[[Object], Ending]) -> None:
+        seen: set[str] = set()
+        ends: list[tuple[float, int, Object, Ending]] = []
+        while True:
+            try:
+                pod = stream.queue.get(timeout=max(0.0, ends[0][0] - time.monotonic()) if ends else None)
+            except queue.Empty:
+                _, number, started, how = heapq.heappop(ends)
+                try:
+                    self._finish(started, how)
+                except urllib3.exceptions.HTTPError:  # The server is away.
+                    heapq.heappush(ends, (time.monotonic() + RETRY_SECONDS, number, started, how))
+                continue
+            if pod is None:
+                return
+            uid = pod["metadata"]["uid"]
+            if _ended(pod):
+                continue
+            # Where the server is away the stream brings the pod once more, when it is back.
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                if "deletionTimestamp" in pod["metadata"]:
+                    self._finish(pod, Ending(exit_code=75))
+                elif uid not in seen:
+                    started, how = self._start(pod), ending(pod)
+                    seen.add(uid)
+                    heapq.heappush(ends, (time.monotonic() + how.seconds, len(seen), started, how))
 
     def _start(self, pod: Object) -> Object:
-        path = f"{self._path}/{pod['metadata']['name']}"
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
             "metadata": {"name": pod["metadata"]["name"]},
             "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
         }
-        self._api.request("POST", f"{path}/binding", binding)
+        self._api.request("POST", f"{_path(pod)}/binding", binding)
         running = {"running": {"startedAt": _now()}}
         return self._write(
             pod,
@@ -158,16 +171,19 @@ class PretendKubelet:
             "containerStatuses": _containers(pod, {"terminated": terminated}),
             "conditions": [*(conditions or []), _condition("Ready", "False")],
         }
-        self._write(pod, status)
-        path = f"{self._path}/{pod['metadata']['name']}"
-        if "deletionTimestamp" in self._api.request("GET", path).body.get("metadata", {}):
-            self._api.request("DELETE", path, {"gracePeriodSeconds": 0})
+        written = self._write(pod, status)
+        # Of a pod that is gone by now there is nothing to write, and nothing to take away.
+        if "deletionTimestamp" in written.get("metadata", {}):
+            self._api.request("DELETE", _path(pod), {"gracePeriodSeconds": 0})
 
     def _write(self, pod: Object, status: Object) -> Object:
-        path = f"{self._path}/{pod['metadata']['name']}/status"
         # Of that very pod: another one of the same name is a conflict.
         patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
-        return self._api.request("PATCH", path, patch, content=STRATEGIC).body
+        return self._api.request("PATCH", f"{_path(pod)}/status", patch, content=STRATEGIC).body
+
+
+def _path(pod: Object) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
 
 
 def _ended(pod: Object) -> bool:
