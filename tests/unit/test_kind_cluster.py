@@ -31,12 +31,20 @@ def test_forwarding_that_was_refused_before_docker_stays_refused() -> None:
     assert ":FORWARD DROP" in without_docker(RULES, refused=True)
 
 
-@pytest.mark.parametrize(("image", "disabled"), [(cluster.PULLED, False), ("tacotune.local/node:v1", True)])
-def test_only_a_built_node_brings_its_own_network(image: str, disabled: bool) -> None:
-    document = cluster.configuration(image)
-    assert document["networking"]["disableDefaultCNI"] is disabled
-    assert document["nodes"] == [{"role": "control-plane", "image": image}]
+def test_a_pulled_node_is_left_as_kind_made_it() -> None:
+    document = cluster.configuration(cluster.PULLED, None)
+    assert document["networking"]["disableDefaultCNI"] is False
+    assert document["nodes"] == [{"role": "control-plane", "image": cluster.PULLED}]
     assert json.loads(document["kubeadmConfigPatches"][0])["failCgroupV1"] is False
+
+
+def test_a_built_node_brings_its_network_and_keeps_its_images() -> None:
+    document = cluster.configuration("tacotune.local/node:v1", "/state/containerd-v1")
+    mount = {"hostPath": "/state/containerd-v1", "containerPath": "/var/lib/containerd"}
+    assert document["networking"]["disableDefaultCNI"] is True
+    assert document["nodes"] == [
+        {"role": "control-plane", "image": "tacotune.local/node:v1", "extraMounts": [mount]}
+    ]
 
 
 def test_a_machine_without_the_means_says_all_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

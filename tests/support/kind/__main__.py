@@ -1,4 +1,4 @@
-"""`python -m support.kind up | load | down`, called by `make kind-up` and the others."""
+"""`python -m support.kind up | load | down | clean`, called by `make kind-up` and the others."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from support.kind import paths, session
 from support.kind.errors import KindError
 from support.toolchain import ToolchainError
 
-COMMANDS = {"up": session.up, "load": session.load, "down": session.down}
+COMMANDS = {"up": session.up, "load": session.load, "down": session.down, "clean": session.clean}
 
 
 def main() -> int:

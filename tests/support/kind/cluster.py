@@ -16,6 +16,7 @@ NAME: Final = "tacotune"
 NODE: Final = f"{NAME}-control-plane"
 PULLED: Final = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 """kind's default of the version that `toolchain` builds."""
+_BUILT: Final = "tacotune.local/node"
 READY_SECONDS: Final = 180
 
 
@@ -36,7 +37,7 @@ def up() -> Docker:
     _kind(docker, "delete", "cluster", "--name", NAME)
     image = _node_image(docker)
     config = paths.cache() / "cluster.json"
-    config.write_text(json.dumps(configuration(image)))
+    config.write_text(json.dumps(configuration(image, _store(docker, image))))
     with step("kind create cluster"):
         run("kind", [_program("kind"), *_arguments(config)], env=docker.env)
     with step("waiting for DNS and volumes"):
@@ -66,8 +67,9 @@ def down() -> None:
                 with step("kind delete cluster"):
                     _kind(docker, "delete", "cluster", "--name", NAME)
             if docker is not None and docker.ours:
-                # kind leaves its network to other clusters; here there are none.
+                # kind leaves its network to other clusters; here there are none. What a rebuilt image replaced goes, too.
                 docker.succeeds("network", "rm", "kind")
+                docker.succeeds("image", "prune", "--force")
     finally:
         daemon.stop()
         paths.kubeconfig().unlink(missing_ok=True)
@@ -106,21 +108,44 @@ def kubectl_command(*arguments: str) -> list[str]:
     return [_program("kubectl"), f"--kubeconfig={paths.kubeconfig()}", *arguments]
 
 
-def configuration(image: str) -> dict[str, Any]:
-    """What kind is told; a built node brings its own network, since kind's network image cannot be had either."""
+def configuration(image: str, store: str | None) -> dict[str, Any]:
+    """What kind is told.
+
+    Args:
+        image: The node's; a built one brings its own network, since kind's network image cannot be had either.
+        store: Folder of Docker's machine in which containerd keeps its images for the next cluster.
+    """
     kubelet = {
         "kind": "KubeletConfiguration",
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         # The kubelet refuses control groups of version 1 otherwise, which still are what some machines have.
         "failCgroupV1": False,
     }
+    node: dict[str, Any] = {"role": "control-plane", "image": image}
+    if store is not None:
+        node["extraMounts"] = [{"hostPath": store, "containerPath": "/var/lib/containerd"}]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"disableDefaultCNI": image != PULLED, "kubeProxyMode": "iptables"},
-        "nodes": [{"role": "control-plane", "image": image}],
+        "nodes": [node],
         "kubeadmConfigPatches": [json.dumps(kubelet)],
     }
+
+
+def _store(docker: Docker, image: str) -> str | None:
+    """Where containerd keeps its images: a pulled node has them inside already, a built one would load gigabytes each time.
+
+    A new cluster finds the containers of the last one as a node finds them after a restart, and removes them.
+    """
+    if image == PULLED:
+        return None
+    store = paths.cache() / "docker" / f"containerd-{node_image.key()}"
+    for outdated in store.parent.glob("containerd-*"):
+        if outdated != store:
+            shutil.rmtree(outdated)
+    store.mkdir(parents=True, exist_ok=True)
+    return f"/state/{store.name}" if docker.ours else str(store)
 
 
 def _arguments(config: os.PathLike[str]) -> tuple[str, ...]:
@@ -143,7 +168,7 @@ def _node_image(docker: Docker) -> str:
     """The image of the node in this Docker: there already, pulled, or built."""
     if docker.has(PULLED):
         return PULLED
-    built = f"tacotune.local/node:{node_image.key()}"
+    built = f"{_BUILT}:{node_image.key()}"
     if docker.has(built):
         return built
     if not docker.ours:
@@ -155,6 +180,11 @@ def _node_image(docker: Docker) -> str:
     with step("docker import of the node image"), tar.open("rb") as file:
         changes = [part for change in node_image.CHANGES for part in ("--change", change)]
         docker.run("import", "import", *changes, "-", built, stdin=file)
+    # Docker has it now, and an earlier one serves nobody any more.
+    tar.unlink()
+    for outdated in docker.output("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", _BUILT).split():
+        if outdated != built:
+            docker.succeeds("image", "rm", outdated)
     return built
 
 

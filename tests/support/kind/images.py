@@ -22,9 +22,9 @@ from support.kind.progress import say, step
 PYTHON: Final = Root("python", "bookworm", ("python3", "python3-venv", "python3-pip", "ca-certificates"))
 TORCH: Final = Root("torch", "sid", (*PYTHON.packages, "python3-torch"))
 _CERTIFICATES: Final = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-_IMPORT: Final = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
-_LOADED: Final = "/kind/loaded"
-"""In the node: a line for each image that was loaded, so that it goes with the node."""
+_CTR: Final = ("ctr", "--namespace", "k8s.io", "images")
+_LOADED: Final = "/var/lib/containerd/loaded"
+"""In the node, beside the images: a line for each that was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +105,17 @@ def load(docker: Docker, references: Sequence[str]) -> None:
     }
     listed = docker.output("exec", NODE, "sh", "-c", f"cat {_LOADED} 2>/dev/null || true")
     loaded = dict(line.split() for line in listed.splitlines())
-    missing = [name for name, identity in wanted.items() if loaded.get(name) != identity]
+    there = docker.output("exec", NODE, *_CTR, "list", "--quiet").split()
+    missing = [
+        name
+        for name, identity in wanted.items()
+        if loaded.get(name) != identity or f"docker.io/{name}" not in there
+    ]
     if not missing:
         say("the node has all images")
         return
     with step(f"loading {', '.join(missing)} into the node"):
-        _pipe(docker, ["docker", "save", *missing], ["docker", "exec", "-i", NODE, *_IMPORT])
+        _pipe(docker, ["docker", "save", *missing], ["docker", "exec", "-i", NODE, *_CTR, "import", "-"])
     lines = "".join(f"{name} {identity}\n" for name, identity in {**loaded, **wanted}.items())
     docker.output("exec", "-i", NODE, "sh", "-c", f"cat > {_LOADED}", text=lines)
 
@@ -135,6 +140,8 @@ def _base(docker: Docker, root: Root) -> str:
         with step(f"docker import of {reference}"), tar.open("rb") as file:
             path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
             docker.run("import", "import", "--change", path, "-", reference, stdin=file)
+        # Docker has it now; for another Docker it is made again from the packages, which stay.
+        tar.unlink()
     return reference
 
 

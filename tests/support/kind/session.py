@@ -1,6 +1,7 @@
-"""The whole of `make kind-up`, `make kind-load` and `make kind-down`; the end-to-end tests call them, too."""
+"""The whole of `make kind-up`, `make kind-load`, `make kind-down` and `make kind-clean`; the end-to-end tests call them, too."""
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,10 +25,15 @@ def down() -> None:
     """Take the cluster down and say what stays."""
     with _alone():
         cluster.down()
-        size = sum(file.lstat().st_blocks * 512 for file in paths.cache().rglob("*"))
         say(
-            f"the cluster is gone; {paths.cache()} keeps {size / 2**30:.1f} GiB that make the next start short"
+            f"the cluster is gone; {paths.cache()} stays and makes the next start short (`make kind-clean` removes it)"
         )
+
+
+def clean() -> None:
+    """Take the cluster down and remove all that was made for it."""
+    down()
+    shutil.rmtree(paths.cache())
 
 
 @contextmanager
