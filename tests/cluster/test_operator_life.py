@@ -1,5 +1,7 @@
 """What people do to a study: suspend, edit, reopen, reset, delete, and write what cannot work."""
 
+import pytest
+
 from support.api_server import ApiServer, Object
 from support.cluster_study import SECONDS, ClusterStudy, complete
 from support.eventually import eventually
@@ -68,6 +70,23 @@ def test_what_pydantic_refuses_and_the_api_server_lets_through_is_said_and_start
     assert study.jobs() == []
     study.edit(initialTrials=[{"learning_rate": 0.001}])
     eventually(lambda: study.has_job("demo-prepare-1"), within=SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"dataset": {"path": "recordings"}}, "spec.dataset.path is a folder of one machine"),
+        ({"warmStart": {"fromStudies": ["a"], "weights": "best"}}, "spec.warmStart.weights"),
+    ],
+    ids=["a local folder", "weights of another study"],
+)
+def test_what_only_one_machine_can_do_is_refused(
+    study: ClusterStudy, operator: Operator, spec: Object, said: str
+) -> None:
+    study.create(**spec)
+    eventually(lambda: study.condition("Succeeded").get("reason") == "InvalidSpec", within=SECONDS)
+    assert said in study.condition("Succeeded")["message"]
+    assert study.jobs() == []
 
 
 def test_a_retained_study_leaves_its_rows_and_its_volume(

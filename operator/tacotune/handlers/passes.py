@@ -17,7 +17,7 @@ from tacotune.api import names
 from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, set_condition
 from tacotune.api.messages import complaints
 from tacotune.api.status import TTSStudyStatus
-from tacotune.api.study import TTSStudy
+from tacotune.api.study import TTSStudy, TTSStudySpec
 from tacotune.engine.observed import JobPhase, Purpose
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
@@ -86,6 +86,9 @@ class StudyPasses:
         except ValidationError as error:
             message = "; ".join(str(complaint.finding) for complaint in complaints(error, body))
             self._write(body, self._invalid(body, before, message), before)
+            return None
+        if refusal := _only_on_one_machine(study.spec):
+            self._write(body, self._invalid(body, before, refusal), before)
             return None
         try:
             session = self._session(key, study, self._databases.dsn(key.namespace, body["spec"]))
@@ -198,6 +201,15 @@ class StudyPasses:
         )
         conditions = set_condition(status.conditions, condition)
         return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+
+
+def _only_on_one_machine(spec: TTSStudySpec) -> str:
+    """What `tacotune run` can do and a cluster cannot; empty when there is nothing of it in the spec."""
+    if spec.dataset.path is not None:
+        return "spec.dataset.path is a folder of one machine: give persistentVolumeClaim, or speech"
+    if spec.warm_start is not None and spec.warm_start.weights != "none":
+        return "spec.warmStart.weights: on a cluster only none, which begins with the earlier studies' parameters"
+    return ""
 
 
 def _status(body: Document) -> TTSStudyStatus:
