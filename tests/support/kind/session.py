@@ -32,8 +32,10 @@ def down() -> None:
 
 def clean() -> None:
     """Take the cluster down and remove all that was made for it."""
-    down()
-    shutil.rmtree(paths.cache())
+    with _alone():
+        cluster.down()
+        shutil.rmtree(paths.cache())
+    say("the cluster and its cache are gone")
 
 
 @contextmanager
