@@ -43,9 +43,13 @@ def test_a_pod_deleted_in_mid_training_resumes_and_ends_with_the_same_numbers(
 
 
 def test_want_of_memory_is_recognized(study: KindStudy) -> None:
-    tight = {"preset": "tiny", "threads": 1, "resources": {"limits": {"memory": "300Mi"}}}
+    # Preparation fits in; a decoder of 50 million weights and their gradients does not.
+    tight = {"preset": "tiny", "threads": 1, "resources": {"limits": {"memory": "400Mi"}}}
     status = study.create(
-        **ONE, trainer=tight, retry={"maxAttempts": 2, "backoff": {"initialSeconds": 0.1}}
+        **ONE,
+        trainer=tight,
+        fixedParameters={"decoder_rnn_dim": 4096},
+        retry={"maxAttempts": 2, "backoff": {"initialSeconds": 0.1}},
     ).ends("Failed")
     assert {f["cause"] for f in status["recentFailures"]} == {"OutOfMemory"}
     assert len(status["recentFailures"]) == 2

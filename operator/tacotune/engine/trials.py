@@ -126,7 +126,8 @@ def _without_result(
     if verdict.over and not verdict.drain:
         # With a report it teaches the sampler something; without one it teaches nothing.
         state = TrialState.PRUNED if trial.last_report is not None else TrialState.FAIL
-        return TellTrial(number, state, message=f"stopped with the study: {verdict.message}")
+        # Without the reason, which the study's condition tells: it changes with each trial that is told.
+        return TellTrial(number, state, message="stopped: the study has ended")
     if not attempts and trial.spec_hash and trial.spec_hash != facts.observed.spec_hash:
         return TellTrial(
             number, TrialState.FAIL, message="the study was edited between its ask and its start"
