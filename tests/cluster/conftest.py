@@ -1,6 +1,8 @@
 """A real API server for the whole run, the TTSStudy definition on it, and a namespace for each test."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,12 @@ from tacotune.api.yaml_tree import plain, read_documents
 OTHER = "TACOTUNE_TEST_KUBECONFIG"
 """Names the kubeconfig of a cluster that is to be used instead; the tests leave their definition on it."""
 DEFINITION = Path(__file__).parents[2] / "crds" / "ttsstudies.yaml"
+
+
+def pytest_configure() -> None:
+    """Let `kill` and `timeout` end a run as Ctrl-C does, so that everything that was started is ended."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.guarded import spawn
+
 BIN = Path(sys.executable).parent
 
 
@@ -28,11 +30,10 @@ class Operator:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start it; its words are added to the log."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
-            )
+        """Start it unless it runs; its words are added to the log."""
+        if self._process is not None:
+            return self
+        self._process = spawn(self._command, self.log, self._environment)
         return self
 
     def kill(self) -> None:
