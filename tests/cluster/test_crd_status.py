@@ -25,7 +25,7 @@ STATUS = TTSStudyStatus(
     trials=TrialCounts(total=16, running=4, succeeded=7, pruned=3, failed=2),
     progress="12/40",
     gpu_seconds=27_000,
-    best=BestTrial(trial=5, value=0.3125, parameters={"learning_rate": 0.001}, step=900, checkpoint="x"),
+    best=BestTrial(trial=5, value=0.312507, parameters={"learning_rate": 0.001}, step=900, checkpoint="x"),
     start_time=NOW,
     estimated_completion_time=NOW.replace(hour=18),
 ).model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -55,7 +55,7 @@ def test_the_columns_of_a_running_study(api: ApiServer, namespace: str) -> None:
     assert list(columns.items()) == [
         ("NAME", "demo"),
         ("PHASE", "Running"),
-        ("BEST", 0.3125),
+        ("BEST", "0.3125"),
         ("TRIALS", "12/40"),
         ("RUNNING", 4),
         ("PRUNED", 3),
