@@ -47,11 +47,21 @@ test-fast: $(STAMP) ## Unit, trainer and integration tests, in parallel, with co
 	@rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 $(RUN)/pytest tests/unit tests/integration tests/trainer -n $${TEST_WORKERS:-2} --dist loadfile --cov --cov-report= -q
 
+# The shell around a cluster's API: only `make test-cluster` can run it, and measures it.
+CLUSTER_SHELL := operator/tacotune/handlers/*,operator/tacotune/adapters/kube*,operator/tacotune/cli/operator.py
+
 .PHONY: test-slow
 test-slow: $(STAMP) ## The local end-to-end tests: real commands, real training
 	@$(RUN)/pytest tests/local -n $${TEST_WORKERS:-2} --dist load -q --cov --cov-append --cov-report= --durations=5
 	@$(RUN)/coverage combine --append --quiet 2>/dev/null || true
-	@$(RUN)/coverage report --fail-under=90 --skip-covered
+	@$(RUN)/coverage report --fail-under=90 --skip-covered --omit='$(CLUSTER_SHELL)'
+
+.PHONY: test-cluster
+test-cluster: $(STAMP) ## Tests against a real Kubernetes API server (needs Go 1.26; the first run builds it)
+	@rm -f .coverage .coverage.*
+	@$(RUN)/pytest tests/cluster -q --durations=5 --cov --cov-report=
+	@$(RUN)/coverage combine --append --quiet 2>/dev/null || true
+	@$(RUN)/coverage report --fail-under=90 --skip-covered --include='$(CLUSTER_SHELL)'
 
 .PHONY: test-e2e
 test-e2e: kind-up ## Tests with real pods in a kind cluster, which stays up
