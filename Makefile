@@ -119,7 +119,7 @@ images: ## Build the images of operator and trainer; see the head of each Docker
 	  -f trainer-image/Dockerfile -t tacotune/trainer:$(TAG) .
 
 .PHONY: generate
-generate: $(STAMP) ## Write the files that are made from code: the CRD, the trainer's parameters, the fields of a pod
+generate: $(STAMP) ## Write the files made from code: the CRD (also for the chart), the trainer's parameters, a pod's fields
 	@$(RUN)/tacotune crd --output crds/ttsstudies.yaml
 	@cp crds/ttsstudies.yaml helm/tacotune/files/ttsstudies.yaml
 	@$(RUN)/tacotrain config schema > operator/tacotune/api/trainer_parameters.json

@@ -11,6 +11,7 @@ import pytest
 from support.api_server import ApiServer, Object
 from support.chart import PROGRAMS as CHART_PROGRAMS
 from support.chart import Chart
+from support.cluster_study import ClusterStudy
 from support.control_plane import PROGRAMS, ControlPlane
 from support.eventually import eventually
 from support.operator_process import Operator
@@ -19,6 +20,8 @@ from support.pretend_kubelet import PretendKubelet
 from support.toolchain import ToolchainError, build
 from tacotune.api import names
 from tacotune.api.yaml_tree import plain, read_documents
+
+__all__ = ["postgres_dsn", "postgres_server"]
 
 OTHER = "TACOTUNE_TEST_KUBECONFIG"
 """Names the kubeconfig of a cluster that is to be used instead; the tests leave their definition on it."""
@@ -114,3 +117,24 @@ def fresh_namespace(api: ApiServer) -> Iterator[str]:
     eventually(lambda: api.request("GET", f"{path}/serviceaccounts/default").ok, within=30)
     yield name
     api.request("DELETE", path)
+
+
+@pytest.fixture
+def operator(kubeconfig: Path, postgres_dsn: str, tmp_path: Path, study: ClusterStudy) -> Iterator[Operator]:
+    """The operator of the test's namespace, with an empty database. Before it ends it lets the test's study go."""
+    with Operator(kubeconfig, postgres_dsn, tmp_path / "operator.log", "-n", study.namespace) as running:
+        yield running
+        running.start()
+        study.let_go()
+
+
+@pytest.fixture
+def kubelet(api: ApiServer, namespace: str) -> PretendKubelet:
+    """Of the test's namespace."""
+    return PretendKubelet(api, namespace)
+
+
+@pytest.fixture
+def study(api: ApiServer, namespace: str) -> ClusterStudy:
+    """A study that is yet to be created."""
+    return ClusterStudy(api, namespace)

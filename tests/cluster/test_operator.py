@@ -1,5 +1,6 @@
 """A study on a real API server, from `kubectl apply` to its end: the real command, real Jobs; the kubelet is the test's."""
 
+from pathlib import Path
 from typing import Any
 
 from support.api_server import TABLE, ApiServer, Object
@@ -46,17 +47,27 @@ def test_a_trial_costs_two_objects_and_a_pod_with_one_container(
 
 
 def test_studies_of_two_namespaces_do_not_touch(
-    study: ClusterStudy, kubelet: PretendKubelet, operator: Operator, api: ApiServer, module_namespace: str
+    study: ClusterStudy,
+    kubelet: PretendKubelet,
+    api: ApiServer,
+    module_namespace: str,
+    kubeconfig: Path,
+    postgres_dsn: str,
+    tmp_path: Path,
 ) -> None:
     other = ClusterStudy(api, module_namespace)
+    both = ["-n", study.namespace, "-n", module_namespace]
     study.create(maxTrials=2)
     other.create(maxTrials=1, parallelism=1)
     with (
+        Operator(kubeconfig, postgres_dsn, tmp_path / "operator.log", *both),
         kubelet.running_all(study.trains()),
         PretendKubelet(api, module_namespace).running_all(other.trains()),
     ):
         assert study.reaches("Succeeded")["progress"] == "2/2"
         assert other.reaches("Succeeded")["progress"] == "1/1"
+        study.let_go()
+        other.let_go()
 
 
 def test_the_columns_show_live_numbers(

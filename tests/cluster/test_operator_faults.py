@@ -1,6 +1,9 @@
 """What goes wrong with pods, and what the operator makes of it: the table "Retry by cause", on real Jobs."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from support.api_server import ApiServer, Object
 from support.cluster_study import SECONDS, ClusterStudy, complete, failed
@@ -86,21 +89,37 @@ def test_a_crash_is_retried_later_and_its_job_stays_to_be_looked_at(
     assert study.jobs() == ["demo-0-1", "demo-0-2"], "the last failures are kept, the rest is gone"
 
 
+@pytest.mark.parametrize(
+    ("hinder", "shown"),
+    [
+        (
+            lambda k: k.hold("demo-0-1", "ImagePullBackOff", "no such image"),
+            "ImagePullBackOff: no such image",
+        ),
+        (
+            lambda k: k.leave_unscheduled(
+                "demo-0-1", "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
+            ),
+            "Unschedulable: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu",
+        ),
+    ],
+    ids=["no image", "no room"],
+)
 def test_a_pod_that_cannot_start_says_why(
-    study: ClusterStudy, kubelet: PretendKubelet, operator: Operator
+    study: ClusterStudy,
+    kubelet: PretendKubelet,
+    operator: Operator,
+    hinder: Callable[[PretendKubelet], None],
+    shown: str,
 ) -> None:
     study.create(**ONE)
     kubelet.finish("demo-prepare-1")
-    kubelet.hold("demo-0-1", "ImagePullBackOff", "no such image")
+    hinder(kubelet)
+    expected = [("Pending", shown)]
     eventually(
-        lambda: (
-            [(t["state"], t["message"]) for t in study.status["active"]] == [("Pending", "ImagePullBackOff")]
-        ),
-        within=SECONDS,
+        lambda: [(t["state"], t.get("message")) for t in study.status["active"]] == expected, within=SECONDS
     )
     assert study.status["trials"]["pending"] == 1
-    kubelet.leave_unscheduled("demo-0-1", "0/3 nodes are available: 3 Insufficient nvidia.com/gpu")
-    eventually(lambda: study.status["active"][0]["message"] == "Unschedulable", within=SECONDS)
 
 
 def test_a_job_that_somebody_deletes_is_waited_for_then_started_again(
@@ -151,7 +170,7 @@ def test_two_operators_at_once_double_nothing(
         return complete(document)
 
     with (
-        Operator(kubeconfig, postgres_dsn, tmp_path / "second.log"),
+        Operator(kubeconfig, postgres_dsn, tmp_path / "second.log", "-n", study.namespace),
         kubelet.running_all(study.trains(train)),
     ):
         study.create(maxTrials=5)

@@ -55,6 +55,16 @@ class ClusterStudy:
     def delete(self) -> None:
         assert self.api.request("DELETE", self.path).ok
 
+    def let_go(self) -> None:
+        """Delete it with its pods, and wait until the operator has released it: its namespace could not go otherwise."""
+        if not self.exists:
+            return
+        self.delete()
+        pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        for pod in self._list("/api/v1", "pods"):
+            self.api.request("DELETE", f"{pods}/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
+        eventually(lambda: not self.exists, within=SECONDS)
+
     @property
     def exists(self) -> bool:
         return self.api.request("GET", self.path).ok

@@ -61,7 +61,14 @@ def objects_of(study: TTSStudy, platform: Platform = PLATFORM) -> list[Manifest]
             )
         )
     found.append(
-        publish_job(ref, platform, spec, name=publish_job_name(meta.name, SOURCE), document=published(SOURCE))
+        publish_job(
+            ref,
+            platform,
+            spec,
+            name=publish_job_name(meta.name, SOURCE),
+            root="/study",
+            document=published(SOURCE),
+        )
     )
     return found
 

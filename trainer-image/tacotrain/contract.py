@@ -149,8 +149,9 @@ class Publication(_Document):
     trial: int = Field(ge=0)
     checkpoint: str = Field(min_length=1)
     """Directory, relative to the trial's."""
-    parameters: dict[str, Scalar]
-    preset: str
+    parameters: dict[str, Scalar] | None = None
+    """Shown beside the voice; None: all those that the checkpoint was trained with."""
+    preset: str | None = None
 
     @property
     def directory(self) -> Path:

@@ -34,7 +34,8 @@ def publish(root: Path, publication: Publication) -> Path:
     checkpoint = _inside(directory, publication.checkpoint)
     if not (checkpoint / _METADATA).is_file():
         raise InputMissing(f"{checkpoint}: no checkpoint there")
-    if not result.samples and publication.parameters.get("sample_utterances") != 0:
+    parameters, preset = _recipe(publication, read_json(checkpoint / _METADATA))
+    if not result.samples and parameters.get("sample_utterances") != 0:
         raise DataError(f"{directory / RESULT_FILE}: names no sample, and a voice needs one to be heard")
     kinds = {"samples": result.samples, "alignments": result.alignments}
     sources = {kind: [_inside(directory, path) for path in paths] for kind, paths in kinds.items()}
@@ -44,7 +45,7 @@ def publish(root: Path, publication: Publication) -> Path:
         _compare(checkpoint, files)
         for kind, paths in sources.items():
             files |= _copy(paths, fresh / kind)
-        document = _document(publication, result, files)
+        document = _document(publication, result, files) | {"parameters": parameters, "preset": preset}
         (fresh / DOCUMENT).write_text(encode_json(document, indent=1) + "\n", encoding="utf-8")
         _sync(fresh / DOCUMENT)
         sync_directory(fresh)
@@ -58,8 +59,6 @@ def _document(publication: Publication, result: Result, files: dict[str, str]) -
         "purpose": publication.purpose,
         "trial": publication.trial,
         "value": result.values[0] if result.values else None,
-        "parameters": publication.parameters,
-        "preset": publication.preset,
         "metrics": result.metrics,
         "gateThreshold": result.gate_threshold,
         "checkpoint": "checkpoint",
@@ -67,6 +66,13 @@ def _document(publication: Publication, result: Result, files: dict[str, str]) -
         "alignments": [path for path in files if path.startswith("alignments/")],
         "files": {path: {"sha256": digest} for path, digest in files.items()},
     }
+
+
+def _recipe(publication: Publication, metadata: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Parameters and preset: as the operator names them, else as the checkpoint was trained with."""
+    trained: dict[str, Any] = metadata.get("identity", {}).get("parameters", {})
+    parameters = trained if publication.parameters is None else publication.parameters
+    return parameters, publication.preset or str(metadata.get("preset", ""))
 
 
 def _inside(directory: Path, path: str) -> Path:

@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from tacotune.api import names
+from tacotune.api.names import CONTAINER
 from tacotune.api.resources import gpus
 from tacotune.api.trial_contract import ExitCode, Termination, TrialResult
 from tacotune.engine.classify import SIGKILL_BY_MEMORY, SIGKILL_BY_OTHERS
 from tacotune.engine.dataset import NO_TRIAL
 from tacotune.engine.observed import JobPhase, ObservedJob, Purpose
-from tacotune.manifests.pod import CONTAINER
 
 DISRUPTED: Final = "DisruptionTarget"
 DEADLINE: Final = "DeadlineExceeded"

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from tacotune.adapters.kube_api import KubeApi
+from tacotune.api.names import CONTAINER
 from tacotune.api.trial_contract import Progress
 from tacotune.engine.observed import ObservedJob
-from tacotune.manifests.pod import CONTAINER
 
 _STEP: Final = re.compile(r"step\s+(\d+)/(\d+)")
 

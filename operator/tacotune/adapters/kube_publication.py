@@ -8,8 +8,9 @@ from typing import Any
 from tacotune.adapters.kube_api import Conflict, KubeApi
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.trial_contract import PublicationDocument
 from tacotune.engine.actions import PromoteBest
-from tacotune.engine.observed import Publication
+from tacotune.engine.observed import Publication, Purpose
 from tacotune.manifests.common import Platform, StudyRef
 from tacotune.manifests.publish_job import publish_job
 
@@ -65,12 +66,12 @@ class Publisher:
         """Begin to copy a voice, in the place of one that failed."""
         for name in list(self._jobs):
             self._delete(name)
-        document = {
-            "source": voice.source,
-            "purpose": voice.purpose.value,
-            "trial": voice.trial,
-            "checkpoint": voice.checkpoint,
-        }
+        document = PublicationDocument(
+            source=voice.source,
+            purpose="final" if voice.purpose is Purpose.FINAL else "trial",
+            trial=voice.trial,
+            checkpoint=voice.checkpoint,
+        ).model_dump(mode="json", by_alias=True, exclude_none=True)
         name = names.publish_job_name(self._study.name, f"{voice.source}#{voice.attempt}")
         body = publish_job(
             self._study, self._platform, spec, name=name, root=str(self._root), document=document

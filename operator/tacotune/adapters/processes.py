@@ -165,7 +165,7 @@ class ProcessCluster:
 
     def promote(self, voice: PromoteBest) -> None:
         """Publish a voice in `best/`."""
-        promotion.publish(self._root, purpose, trial, checkpoint, self._trainer)
+        promotion.publish(self._root, voice.purpose, voice.trial, voice.checkpoint, self._trainer)
 
     def stop_all(self, reason: str) -> None:
         """Ask every live group to checkpoint and end."""

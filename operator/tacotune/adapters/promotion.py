@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tacotune.adapters.attempt_files import read_json
+from tacotune.adapters.attempt_files import newest_trial_document, read_json
 from tacotune.api.trial_contract import PublicationDocument
 from tacotune.engine.observed import Purpose
 from tacotune.ports import ClusterUnavailable
@@ -25,7 +25,7 @@ def published(root: Path) -> str:
 
 def publish(root: Path, purpose: Purpose, trial: int, checkpoint: str, trainer: Sequence[str]) -> None:
     """Run `tacotrain publish`; the earlier voice stays until the new one is whole."""
-    given = read_json(_newest_trial_document(root, purpose, trial)) or {}
+    given = newest_trial_document(root, purpose, trial) or {}
     document = PublicationDocument(
         source=f"{purpose.value}/{trial}/{checkpoint}",
         purpose="final" if purpose is Purpose.FINAL else "trial",
@@ -57,14 +57,3 @@ def publish(root: Path, purpose: Purpose, trial: int, checkpoint: str, trainer: 
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise ClusterUnavailable(f"cannot publish {document.source}: {reason}", retry_after=5.0)
-
-
-def _newest_trial_document(root: Path, purpose: Purpose, trial: int) -> Path:
-    middle = str(trial) if purpose is Purpose.TRIAL else purpose.value
-    found = [
-        path
-        for folder in ("attempts", "finished")
-        for path in (root / folder).glob(f"*-{middle}-*/trial.json")
-        if path.parent.name.rsplit("-", 2)[1] == middle
-    ]
-    return max(found, key=lambda path: int(path.parent.name.rsplit("-", 1)[1]), default=root / "trial.json")

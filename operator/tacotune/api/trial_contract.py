@@ -121,8 +121,9 @@ class PublicationDocument(ApiModel):
     trial: int
     checkpoint: str
     """Relative to the trial's directory."""
-    parameters: dict[str, Any]
-    preset: str
+    parameters: dict[str, Any] | None = None
+    """None: those that the checkpoint was trained with."""
+    preset: str | None = None
 
 
 def _finite(value: object) -> object:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tacotune.cli import best, completion, crd, init, operator, plan, run, status, trials, validate
+from tacotune.cli import best, completion, crd, init, migrate, operator, plan, run, status, trials, validate
 from tacotune.cli.exit_codes import exit_code
 
 EPILOG = """\b
@@ -74,6 +74,7 @@ app.command("run", short_help="Run a study on this machine.")(run.run)
 app.command("status", short_help="Show how far a study is.")(status.status)
 app.command("trials", short_help="List trials: table, JSON or CSV.")(trials.trials)
 app.command("best", short_help="Show or export the best voice.")(best.best)
+app.command("migrate", short_help="Prepare a Postgres: roles, tables, grants.")(migrate.migrate)
 app.command("operator", short_help="Run the operator of a cluster.")(operator.operator)
 app.command("crd", short_help="Print the CustomResourceDefinition.")(crd.crd)
 app.command("completion", short_help="Print a shell's completion script.")(completion.completion)

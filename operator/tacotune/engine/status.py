@@ -207,8 +207,13 @@ def _active_row(facts: Facts, trial: ObservedTrial) -> ActiveTrial | None:
         attempt=job.attempt,
         state=_job_state(job),
         step=progress.step if progress is not None else None,
-        message=_cut(job.stopping or (job.reason if job.phase is JobPhase.PENDING else ""), MAX_NOTE),
+        message=_cut(job.stopping or (_hindrance(job) if job.phase is JobPhase.PENDING else ""), MAX_NOTE),
     )
+
+
+def _hindrance(job: ObservedJob) -> str:
+    """`Unschedulable: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu`."""
+    return ": ".join(part for part in (job.reason, job.message) if part)
 
 
 def _job_state(job: ObservedJob) -> str:
