@@ -38,6 +38,8 @@ def test_training_goes_on_and_the_study_succeeds(tmp_path: Path) -> None:
                 "fixedParameters.epochs=4000",
                 "--set",
                 "fixedParameters.max_steps=900",
+                "--set",  # most of the time would go into evaluations
+                "fixedParameters.evaluate_every_steps=45",
             ]
             process = commands.start(tmp_path, *arguments, *longer)
             eventually(lambda: step_of(tmp_path, "away", 1) >= 10, within=120)
