@@ -56,6 +56,9 @@ class Cluster:
     def promoted(self) -> str:
         return "trial/0/checkpoints/step-00001000"
 
+    def publication(self) -> None:
+        """Nothing is being published."""
+
 
 class Clock:
     """Always the same time."""
