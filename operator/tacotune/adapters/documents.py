@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
+from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import (
     CheckpointSettings,
@@ -16,8 +17,6 @@ from tacotune.api.trial_contract import (
 )
 from tacotune.engine.observed import ParameterValue, Purpose
 from tacotune.ports import Launch, StudyKey
-
-STORAGE_URL_ENV = "TACOTUNE_STORAGE_URL"
 
 _SNAPSHOT: Final = frozenset(
     {"preset", "seed", "objectives", "weights", "early_stopping", "checkpoints", "warm_start"}
@@ -57,7 +56,7 @@ def trial_document(
         checkpoints=CheckpointSettings(every_steps=spec.checkpoints.every_steps, keep=spec.checkpoints.keep),
         directory=str(directory),
         report=ReportSettings(
-            storage_url_env=STORAGE_URL_ENV if reports else None,
+            storage_url_env=names.STORAGE_URL if reports else None,
             storage_trial_id=launch.storage_trial_id if reports else None,
             every_seconds=every_seconds,
         ),

@@ -19,6 +19,8 @@ from tacotune.engine.classify import SIGKILL_BY_MEMORY, SIGKILL_BY_OTHERS
 from tacotune.engine.dataset import NO_TRIAL
 from tacotune.engine.observed import JobPhase, ObservedJob, Purpose
 
+LABEL_JOB: Final = "batch.kubernetes.io/job-name"
+"""By which the Job controller says whose a pod is."""
 DISRUPTED: Final = "DisruptionTarget"
 DEADLINE: Final = "DeadlineExceeded"
 MAX_MESSAGE: Final = 500
@@ -77,7 +79,7 @@ def deleted_by_others(pods: Sequence[Document], jobs: Sequence[Document]) -> Ite
     there = {job["metadata"]["name"] for job in jobs}
     for pod in pods:
         labels, phase = pod["metadata"].get("labels", {}), pod.get("status", {}).get("phase")
-        name = labels.get("batch.kubernetes.io/job-name", "")
+        name = labels.get(LABEL_JOB, "")
         if name in there or phase not in {"Pending", "Running"} or names.LABEL_PURPOSE not in labels:
             continue
         yield ObservedJob(
@@ -99,7 +101,7 @@ def _gpus(spec: Document) -> int:
 
 def _phase(job: Document, pods: Sequence[Document], stopping: str) -> JobPhase:
     status = job.get("status", {})
-    conditions = dict(_true_conditions(status))
+    conditions = dict(true_conditions(status))
     if "Complete" in conditions:
         return JobPhase.SUCCEEDED
     if "Failed" in conditions:
@@ -128,7 +130,7 @@ def _telling(pods: Sequence[Document]) -> Document | None:
     def rank(pod: Document) -> tuple[bool, bool, str]:
         said = _terminated(pod)
         failed = said is not None and said.get("exitCode") != 0
-        disrupted = DISRUPTED in dict(_true_conditions(pod.get("status", {})))
+        disrupted = DISRUPTED in dict(true_conditions(pod.get("status", {})))
         return disrupted, failed, pod["metadata"].get("creationTimestamp", "")
 
     newest = max((pod["metadata"].get("creationTimestamp", "") for pod in pods), default="")
@@ -165,10 +167,10 @@ def _reason(
 
 
 def _failure(job: Document, pod: Document | None, said: Document | None, stopping: str) -> str:
-    failed = dict(_true_conditions(job.get("status", {}))).get("Failed", {})
+    failed = dict(true_conditions(job.get("status", {}))).get("Failed", {})
     if said is not None and said.get("reason") == SIGKILL_BY_MEMORY:
         return SIGKILL_BY_MEMORY
-    if pod is not None and DISRUPTED in dict(_true_conditions(pod.get("status", {}))):
+    if pod is not None and DISRUPTED in dict(true_conditions(pod.get("status", {}))):
         return DISRUPTED
     if failed.get("reason") == DEADLINE:
         return DEADLINE
@@ -194,14 +196,14 @@ def _message(
         return termination.message
     if said is not None and said.get("message"):
         return str(said["message"]).strip().splitlines()[-1]
-    failed = dict(_true_conditions(job.get("status", {}))).get("Failed", {})
+    failed = dict(true_conditions(job.get("status", {}))).get("Failed", {})
     return str(failed.get("message", ""))
 
 
 def _waiting(job: Document, pod: Document | None) -> tuple[str, str]:
     """Why a Job's pod has not started: (one word, a sentence)."""
     status = job.get("status", {})
-    if "Suspended" in dict(_true_conditions(status)):
+    if "Suspended" in dict(true_conditions(status)):
         return "Suspended", "waits for admission by its queue"
     if pod is None:
         # Quota and admission refuse pods; the Job controller says so in events only.
@@ -216,7 +218,8 @@ def _waiting(job: Document, pod: Document | None) -> tuple[str, str]:
     return "", ""
 
 
-def _true_conditions(status: Document) -> Iterator[tuple[str, Document]]:
+def true_conditions(status: Document) -> Iterator[tuple[str, Document]]:
+    """Conditions of a Job or pod that hold, by type."""
     for condition in status.get("conditions") or []:
         if condition.get("status") == "True":
             yield condition["type"], condition
@@ -233,7 +236,7 @@ def _started(pod: Document | None) -> datetime | None:
 def _ended(status: Document, said: Document | None) -> datetime | None:
     if said is not None and (ended := _time(said.get("finishedAt"))) is not None:
         return ended
-    moments = [_time(c.get("lastTransitionTime")) for _, c in _true_conditions(status)]
+    moments = [_time(c.get("lastTransitionTime")) for _, c in true_conditions(status)]
     return max((moment for moment in moments if moment is not None), default=None)
 
 

@@ -12,6 +12,7 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
+from tacotune.api import names
 from tacotune.ports import ClusterUnavailable, InvalidStudy, PermanentError
 
 CONNECT_SECONDS: Final = 3.0
@@ -34,6 +35,18 @@ _REPEATED: Final = urllib3.Retry(
 
 class Conflict(Exception):  # noqa: N818  a state of the world reads best without a suffix
     """The object is there already, or was changed since it was read (409)."""
+
+
+def collection(namespace: str, plural: str) -> str:
+    """Where the objects of a kind lie in a namespace."""
+    match plural:
+        case "jobs":
+            root = "/apis/batch/v1"
+        case names.PLURAL:
+            root = f"/apis/{names.API_VERSION}"
+        case _:
+            root = "/api/v1"
+    return f"{root}/namespaces/{namespace}/{plural}"
 
 
 class KubeApi:

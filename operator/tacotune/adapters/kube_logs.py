@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from tacotune.adapters.kube_api import KubeApi
+from tacotune.adapters.kube_api import KubeApi, collection
 from tacotune.api.names import CONTAINER
 from tacotune.api.trial_contract import Progress
 from tacotune.engine.observed import ObservedJob
@@ -20,7 +20,7 @@ def last_words(api: KubeApi, job: ObservedJob, pods: Sequence[Mapping[str, Any]]
     if not running:
         return job
     metadata = running[-1]["metadata"]
-    path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/log"
+    path = f"{collection(metadata['namespace'], 'pods')}/{metadata['name']}/log"
     text = api.text(path, container=CONTAINER, tailLines="1", timestamps="true")
     return replace(job, progress=parse(text, attempt=job.attempt) or job.progress)
 

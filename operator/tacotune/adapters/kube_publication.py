@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from tacotune.adapters.kube_api import Conflict, KubeApi
+from tacotune.adapters.job_view import true_conditions
+from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import PublicationDocument
@@ -38,7 +39,7 @@ class Publisher:
         for name, job in list(self._jobs.items()):
             if _condition(job, "Complete"):
                 marked = self._mark(_source(job))
-                path = f"/api/v1/namespaces/{self._study.namespace}/persistentvolumeclaims/{claim['metadata']['name']}"
+                path = f"{collection(self._study.namespace, 'persistentvolumeclaims')}/{claim['metadata']['name']}"
                 self._api.merge(path, {"metadata": {"annotations": {names.ANNOTATION_PROMOTED: marked}}})
                 self._delete(name)
         folder, _, source = marked.partition("/")
@@ -92,7 +93,7 @@ class Publisher:
 
     @property
     def _path(self) -> str:
-        return f"/apis/batch/v1/namespaces/{self._study.namespace}/jobs"
+        return collection(self._study.namespace, "jobs")
 
 
 def _source(job: Document) -> str:
@@ -100,7 +101,4 @@ def _source(job: Document) -> str:
 
 
 def _condition(job: Document, kind: str) -> Document | None:
-    for condition in job.get("status", {}).get("conditions") or []:
-        if condition["type"] == kind and condition["status"] == "True":
-            return dict(condition)
-    return None
+    return dict(true_conditions(job.get("status", {}))).get(kind)

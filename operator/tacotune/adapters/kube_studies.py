@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from tacotune.adapters.kube_api import Conflict, Document, KubeApi
+from tacotune.adapters.kube_api import Conflict, Document, KubeApi, collection
 from tacotune.api import names
 from tacotune.api.status import TTSStudyStatus
 from tacotune.engine.events import Event
@@ -82,7 +82,7 @@ class Studies:
                 "reportingInstance": "tacotune",
             }
             try:
-                self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", body)
+                self._api.create(collection(metadata["namespace"], "events"), body)
             except (Conflict, TacotuneError):
                 continue  # Told already, or the namespace is going away.
 
@@ -94,4 +94,4 @@ class Studies:
 
 
 def _path(namespace: str, name: str) -> str:
-    return f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}"
+    return f"{collection(namespace, names.PLURAL)}/{name}"

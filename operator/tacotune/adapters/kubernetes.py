@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
-from tacotune.adapters.job_view import deleted_by_others, observed_job
-from tacotune.adapters.kube_api import Conflict, KubeApi
+from tacotune.adapters.job_view import LABEL_JOB, deleted_by_others, observed_job
+from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_logs import last_words
 from tacotune.adapters.kube_publication import Publisher
 from tacotune.api import names
@@ -188,8 +188,7 @@ class KubernetesCluster:
             yield seen
 
     def _pods_of(self, job: str) -> list[Mapping[str, Any]]:
-        label = "batch.kubernetes.io/job-name"
-        return [pod for pod in self._pods if pod["metadata"].get("labels", {}).get(label) == job]
+        return [pod for pod in self._pods if pod["metadata"].get("labels", {}).get(LABEL_JOB) == job]
 
     def _configure(self, name: str, launch: Launch) -> None:
         document = trial_document(
@@ -276,8 +275,7 @@ class KubernetesCluster:
         return f"{self._path('persistentvolumeclaims')}/{names.checkpoints_claim_name(self._study.name)}"
 
     def _path(self, kind: str) -> str:
-        group = "/apis/batch/v1" if kind == "jobs" else "/api/v1"
-        return f"{group}/namespaces/{self._study.namespace}/{kind}"
+        return collection(self._study.namespace, kind)
 
 
 def _owned(there: Mapping[str, Any], study: StudyRef) -> bool:

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from tacotune.adapters.kube_api import KubeApi
+from tacotune.adapters.kube_api import KubeApi, collection
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.ports import StorageUnavailable
 
@@ -33,7 +33,7 @@ class Databases:
             return self._default
         reference = spec["storage"]["secretRef"]
         name, key = reference["name"], reference.get("key", "uri")
-        secret = self._api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}") or {}
+        secret = self._api.get(f"{collection(namespace, 'secrets')}/{name}") or {}
         try:
             return base64.b64decode(secret["data"][key]).decode()
         except (KeyError, ValueError) as error:

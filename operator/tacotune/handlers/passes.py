@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tacotune.adapters.kube_api import Conflict, Document, KubeApi
+from tacotune.adapters.kube_api import Conflict, Document, KubeApi, collection
 from tacotune.adapters.kube_studies import Studies
 from tacotune.api import names
 from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, set_condition
@@ -171,7 +171,7 @@ class StudyPasses:
         reference = StudyRef(study.metadata.namespace, study.metadata.name, study.metadata.uid)
         secret = storage_secret(reference, self._settings.platform, self._settings.trial_storage_url)
         name = secret["metadata"]["name"]
-        self._api.apply(f"/api/v1/namespaces/{reference.namespace}/secrets/{name}", secret)
+        self._api.apply(f"{collection(reference.namespace, 'secrets')}/{name}", secret)
         session.secret_given = True
 
     def _write(self, body: Document, status: TTSStudyStatus, before: TTSStudyStatus) -> None:
