@@ -30,13 +30,15 @@ START_SECONDS: Final = 120.0
 class ControlPlane:
     """etcd, kube-apiserver and kube-controller-manager; each can be stopped and started again under the same address."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, *, api_server_options: Sequence[str] = ()) -> None:
         """Prepare a control plane; nothing runs yet.
 
         Args:
             programs: Where its programs lie.
             folder: Gets the logs, which stay, and the data, which are deleted in the end.
+            api_server_options: Further ones of kube-apiserver.
         """
+        self._api_server_options = api_server_options
         self.logs = folder / "logs"
         self._data = folder / "data"
         for part in (self.logs, self._data):
@@ -153,6 +155,7 @@ class ControlPlane:
                 f"--service-account-signing-key-file={data / 'tokens.key'}",
                 "--service-cluster-ip-range=10.96.0.0/16",
                 "--profiling=false",
+                *self._api_server_options,
             ],
             "kube-controller-manager": [
                 f"--kubeconfig={self.kubeconfig_of('system:kube-controller-manager')}",

@@ -36,6 +36,12 @@ class Operator:
         self._process = spawn(self._command, self.log, self._environment)
         return self
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: nothing of it gets to tidy up."""
         self._end(signal.SIGKILL)

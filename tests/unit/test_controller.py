@@ -17,7 +17,7 @@ from tacotune.controller.reconcile import Outcome, Reconciler
 from tacotune.engine.actions import AskTrial, CreateJob, DeleteJob, RecordAttempt, StopJob, TellTrial
 from tacotune.engine.events import EventReason
 from tacotune.engine.observed import Attempt, Cause, Purpose, TrialState
-from tacotune.ports import ClusterUnavailable, InvalidStudy, StorageUnavailable
+from tacotune.ports import ClusterUnavailable, InvalidStudy, Launch, StorageUnavailable
 
 SUCCEED = (Fate.SUCCEED,)
 
@@ -287,6 +287,22 @@ def test_storage_that_goes_away_in_the_middle_of_a_pass_ends_the_pass() -> None:
     assert (stored.status, stored.message) == ("False", "connection reset")
     assert EventReason.STORAGE_UNAVAILABLE in {e.reason for e in outcome.events}
     assert driver.run().status.phase is Phase.SUCCEEDED
+
+
+class Quota(FakeCluster):
+    """Refuses a Job while another one is there."""
+
+    def create_job(self, launch: Launch) -> None:
+        if launch.purpose is Purpose.TRIAL and self.backend.world.jobs:
+            raise ClusterUnavailable("exceeded quota: jobs", retry_after=10.0)
+        super().create_job(launch)
+
+
+def test_a_quota_that_counts_ended_jobs_does_not_hold_a_study_up() -> None:
+    driver = Driver(study_of(maxTrials=3, parallelism=1))
+    store, cluster, clock = FakeStore(driver.backend), Quota(driver.backend), FakeClock(driver.backend)
+    driver.reconciler = Reconciler(store, cluster, clock)
+    assert driver.run().status.trials.succeeded == 3
 
 
 def test_events_tell_only_what_was_done_before_an_error() -> None:

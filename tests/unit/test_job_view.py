@@ -216,3 +216,17 @@ def test_the_last_line_of_a_log_shows_when_and_where() -> None:
     assert quiet is not None
     assert quiet.step == 0
     assert parse("", attempt=1) is None
+
+
+def test_a_job_has_succeeded_as_soon_as_all_its_pods_have() -> None:
+    """The Job controller takes about a second to say so, in which the GPU would stand idle."""
+    done = pod("Succeeded", terminated(0, RESULT, "Completed"))
+    early = job()
+    assert seen(early, done, pod("Running", index="1")).phase is JobPhase.RUNNING
+    ended = seen(early, done, pod("Succeeded", terminated(0), index="1"))
+    assert (ended.phase, ended.exit_code) == (JobPhase.SUCCEEDED, 0)
+    assert ended.result is not None
+
+
+def test_a_job_whose_pod_failed_waits_for_the_word_of_the_job_controller() -> None:
+    assert seen(job(), pod("Failed", terminated(1))).phase is JobPhase.PENDING

@@ -202,7 +202,7 @@ def test_a_trial_started_before_an_edit_goes_on_under_its_own_snapshot() -> None
 # --- settling
 
 
-def test_a_finished_trial_is_recorded_told_and_forgotten_in_this_order() -> None:
+def test_a_finished_trial_is_recorded_then_told() -> None:
     job = job_of(0, 1, JobPhase.SUCCEEDED, result=result_of("complete", 0.3), gpus=2)
     found = actions(trial_of(0), jobs=[job])
     attempt = recorded(found).attempt
@@ -217,7 +217,6 @@ def test_a_finished_trial_is_recorded_told_and_forgotten_in_this_order() -> None
             checkpoint="checkpoints/step-00000100",
             best_step=100,
         ),
-        DeleteJob(job.name),
     ]
     assert (attempt.cause, attempt.outcome, attempt.gpu_seconds) == (Cause.FINISHED, "complete", 20.0)
 
@@ -301,10 +300,23 @@ def test_a_finished_attempt_whose_job_vanished_before_the_tell_is_run_again_for_
     assert actions(trial_of(0, attempts=(attempt_of(1, Cause.FINISHED, ended=0),))) == [start(0, 2)]
 
 
+TOLD = job_of(0, 1, JobPhase.SUCCEEDED, result=result_of("complete", 0.3))
+PUBLISHED = "trial/0/checkpoints/step-00000100"
+
+
 def test_an_ended_job_of_a_told_trial_is_only_forgotten() -> None:
-    job = job_of(0, 1, JobPhase.SUCCEEDED, result=result_of("complete", 0.3))
-    done = complete(0, 0.3)
-    assert actions(done, jobs=[job], promoted="trial/0/checkpoints/step-00000100") == [DeleteJob(job.name)]
+    found = actions(
+        complete(0, 0.3), jobs=[TOLD], promoted=PUBLISHED, spec=spec_of(maxTrials=1, parallelism=1)
+    )
+    assert found == [DeleteJob(TOLD.name)]
+
+
+def test_a_free_slot_is_filled_before_the_job_that_left_it_is_forgotten() -> None:
+    one = spec_of(maxTrials=2, parallelism=1)
+    told = complete(0, 0.3)
+    assert actions(told, jobs=[TOLD], promoted=PUBLISHED, spec=one) == [AskTrial(1)]
+    asked = actions(told, trial_of(1), jobs=[TOLD], promoted=PUBLISHED, spec=one)
+    assert asked == [start(1, 1), DeleteJob(TOLD.name)]
 
 
 def test_a_live_job_of_a_told_trial_is_stopped() -> None:
@@ -403,7 +415,7 @@ def test_a_trial_that_does_not_listen_is_stopped_then_told_pruned() -> None:
     assert actions(asked, jobs=[job], **ONE) == [StopJob(job.name, StopReason.PRUNED)]
     ended = replace(job, phase=JobPhase.FAILED, exit_code=75, stopping=StopReason.PRUNED, ended_at=at(0))
     found = actions(asked, jobs=[ended], **ONE)
-    assert [type(a) for a in found] == [RecordAttempt, TellTrial, DeleteJob]
+    assert [type(a) for a in found] == [RecordAttempt, TellTrial]
     tell = found[1]
     assert isinstance(tell, TellTrial)
     assert tell.state is TrialState.PRUNED
@@ -519,7 +531,7 @@ def test_nothing_starts_in_the_pass_whose_tell_may_end_the_study() -> None:
     good = job_of(0, 1, JobPhase.SUCCEEDED, result=result_of("complete", 0.3))
     due = trial_of(1, attempts=(attempt_of(1, Cause.DISRUPTION),))
     found = actions(trial_of(0), due, jobs=[good], spec=GOAL)
-    assert [type(a) for a in found] == [RecordAttempt, TellTrial, DeleteJob]
+    assert [type(a) for a in found] == [RecordAttempt, TellTrial]
 
 
 def test_draining_trials_go_on_and_are_retried() -> None:

@@ -30,11 +30,10 @@ class Draft(BaseStorage):
         self.trial = trial
         self.changed_study_attributes: dict[str, Any] = {}
 
-    def save_new(self) -> int:
-        """Write the drafted trial, in one transaction; returns its number in the storage."""
+    def save_new(self) -> None:
+        """Write the drafted trial, in one transaction; it gets the next number, whatever the draft's is."""
         self._save_study_attributes()
-        trial_id = self._storage.create_new_trial(self._study_id, self.trial)
-        return self._storage.get_trial_number_from_id(trial_id)
+        self._storage.create_new_trial(self._study_id, self.trial)
 
     def save_waiting(self, waiting: FrozenTrial) -> None:
         """Complete an enqueued trial: everything is there before its state says that it runs."""

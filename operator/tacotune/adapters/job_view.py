@@ -106,12 +106,14 @@ def _phase(job: Document, pods: Sequence[Document], stopping: str) -> JobPhase:
         return JobPhase.SUCCEEDED
     if "Failed" in conditions:
         return JobPhase.FAILED
+    phases = [pod.get("status", {}).get("phase") for pod in pods]
+    if phases.count("Succeeded") >= int(job["spec"].get("completions", 1)):
+        # The Job controller will say so in a second; the GPU is free now.
+        return JobPhase.SUCCEEDED
     if stopping and "Suspended" in conditions and not _alive(status, pods):
         # Suspended by us: it never goes on; its next attempt resumes from the checkpoint.
         return JobPhase.FAILED
-    if any(pod.get("status", {}).get("phase") == "Running" for pod in pods):
-        return JobPhase.RUNNING
-    return JobPhase.PENDING
+    return JobPhase.RUNNING if "Running" in phases else JobPhase.PENDING
 
 
 def _alive(status: Document, pods: Sequence[Document]) -> bool:

@@ -1,12 +1,13 @@
 """Publishing on a cluster: a Job copies the voice, an annotation of the volume remembers which one lies there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from tacotune.adapters.job_view import true_conditions
 from tacotune.adapters.kube_api import Conflict, KubeApi, collection
+from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import PublicationDocument
@@ -19,28 +20,27 @@ Document = Mapping[str, Any]
 
 
 class Publisher:
-    """The Jobs that publish voices of one study; `look` shows it what a pass has read."""
+    """The Jobs that publish voices of one study."""
 
-    def __init__(self, api: KubeApi, study: StudyRef, platform: Platform, root: PurePosixPath) -> None:
+    def __init__(
+        self, api: KubeApi, view: KubeView, study: StudyRef, platform: Platform, root: PurePosixPath
+    ) -> None:
         self._api = api
+        self._view = view
         self._study = study
         self._platform = platform
         self._root = root
-        self._jobs: dict[str, Document] = {}
         self._promoted = ""
 
-    def look(self, claim: Document, jobs: Iterable[Document]) -> None:
+    def look(self, claim: Document) -> None:
         """Take note of a voice that was published, and forget its Job."""
-        label = names.LABEL_COMPONENT
-        self._jobs = {
-            job["metadata"]["name"]: job for job in jobs if job["metadata"]["labels"].get(label) == "publish"
-        }
         marked = claim["metadata"].get("annotations", {}).get(names.ANNOTATION_PROMOTED, "")
-        for name, job in list(self._jobs.items()):
+        for name, job in self._jobs.items():
             if _condition(job, "Complete"):
                 marked = self._mark(_source(job))
                 path = f"{collection(self._study.namespace, 'persistentvolumeclaims')}/{claim['metadata']['name']}"
-                self._api.merge(path, {"metadata": {"annotations": {names.ANNOTATION_PROMOTED: marked}}})
+                body = {"metadata": {"annotations": {names.ANNOTATION_PROMOTED: marked}}}
+                self._view.claim = self._api.merge(path, body)
                 self._delete(name)
         folder, _, source = marked.partition("/")
         self._promoted = source if folder == self._root.name else ""
@@ -65,7 +65,7 @@ class Publisher:
 
     def start(self, voice: PromoteBest, spec: TTSStudySpec) -> None:
         """Begin to copy a voice, in the place of one that failed."""
-        for name in list(self._jobs):
+        for name in self._jobs:
             self._delete(name)
         document = PublicationDocument(
             source=voice.source,
@@ -80,7 +80,7 @@ class Publisher:
         body["metadata"]["labels"][names.LABEL_ATTEMPT] = str(voice.attempt)
         body["metadata"].setdefault("annotations", {})[names.ANNOTATION_SOURCE] = voice.source
         try:
-            self._api.create(self._path, body)
+            self._view.put(self._api.create(self._path, body))
         except Conflict:
             return  # Started by a pass that was cut off: the name says which voice and which attempt.
 
@@ -89,7 +89,15 @@ class Publisher:
 
     def _delete(self, name: str) -> None:
         self._api.delete(f"{self._path}/{name}")
-        self._jobs.pop(name, None)
+        self._view.drop(name)
+
+    @property
+    def _jobs(self) -> dict[str, Document]:
+        return {
+            name: job
+            for name, job in self._view.jobs.items()
+            if job["metadata"].get("labels", {}).get(names.LABEL_COMPONENT) == "publish"
+        }
 
     @property
     def _path(self) -> str:

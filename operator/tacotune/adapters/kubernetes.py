@@ -4,7 +4,7 @@
     <study>-<trial>-<attempt>  ConfigMap (trial.json), then the Job that mounts it
     <study>-publish-…          the Job that copies the best voice
 
-Each pass lists the study's Jobs and pods once, in `jobs`; what is asked afterwards in the same pass is answered from that.
+The study's objects are listed once for the passes of one look (`kube_view`); what these write is added to what was seen.
 Names are deterministic, so doing something twice finds what the first time made.
 """
 
@@ -19,6 +19,7 @@ from tacotune.adapters.job_view import LABEL_JOB, deleted_by_others, observed_jo
 from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_logs import last_words
 from tacotune.adapters.kube_publication import Publisher
+from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
 from tacotune.api.hashing import spec_hash
 from tacotune.api.kubernetes import SecretKey
@@ -54,33 +55,32 @@ class KubernetesCluster:
         self._platform = platform
         self._root = PurePosixPath(MOUNT) / names.study_directory(study.uid, reset)
         self._spec: TTSStudySpec | None = None
-        self._jobs: dict[str, Mapping[str, Any]] = {}
-        self._pods: Sequence[Mapping[str, Any]] = ()
-        self._claim: Mapping[str, Any] = {}
-        self._publisher = Publisher(api, study, platform, self._root)
+        self._view = KubeView(api, study)
+        self._publisher = Publisher(api, self._view, study, platform, self._root)
 
     def follow(self, spec: TTSStudySpec) -> None:
-        """Take the study as it is now; before each pass."""
+        """Take the study and its objects as they are now; before the passes of each look."""
         self._spec = spec
+        self._view.forget()
 
     def jobs(self) -> Sequence[ObservedJob]:
         """Attempts that run or ended and were not deleted."""
-        listed = self._api.list(self._path("jobs"), selector(self._study))
-        self._pods = self._api.list(self._path("pods"), selector(self._study))
-        self._jobs = {job["metadata"]["name"]: job for job in listed}
-        found = [*self._attempts(), *deleted_by_others(self._pods, listed)]
+        self._view.look()
+        jobs = list(self._view.jobs.values())
+        found = [*self._attempts(), *deleted_by_others(self._view.pods, jobs)]
         return sorted(found, key=lambda job: job.name)
 
     def dataset(self) -> tuple[bool, str]:
         """Whether the prepared dataset lies on the volume; the volume is made when there is none."""
         spec = self._the_spec()
-        claim = self._api.get(self._claim_path())
+        self._view.look()
+        claim = self._view.claim
         if claim is None or (spec.deletion_policy == "Delete") != bool(
             claim["metadata"].get("ownerReferences")
         ):
             claim = self._api.apply(self._claim_path(), volume_claim(self._study, self._platform, spec))
-        self._claim = claim
-        self._publisher.look(claim, self._jobs.values())
+        self._view.claim = claim
+        self._publisher.look(claim)
         if self._annotation(names.ANNOTATION_PREPARED) == self._dataset_mark():
             return True, f"prepared on {claim['metadata']['name']}"
         if any(
@@ -137,14 +137,14 @@ class KubernetesCluster:
                 deadline_seconds=spec.active_deadline_seconds,
             )
         try:
-            self._api.create(self._path("jobs"), body)
+            self._view.put(self._api.create(self._path("jobs"), body))
         except Conflict:
-            self._adopt(name)
+            self._view.put(self._adopt(name))
 
     def stop_job(self, name: str, reason: str) -> None:
         """Suspend it: its pod gets SIGTERM and the grace period to write a checkpoint."""
         body = {"metadata": {"annotations": {names.ANNOTATION_STOPPING: reason}}, "spec": {"suspend": True}}
-        self._api.merge(f"{self._path('jobs')}/{name}", body)
+        self._view.put(self._api.merge(f"{self._path('jobs')}/{name}", body))
 
     def kill_job(self, name: str, reason: str) -> None:
         """As `stop_job`: after the grace period the kubelet kills what does not listen."""
@@ -152,17 +152,16 @@ class KubernetesCluster:
 
     def delete_job(self, name: str) -> None:
         """Forget an ended attempt; the last few that failed stay to be looked at, out of sight of `jobs`."""
-        job = self._jobs.get(name)
+        job = self._view.jobs.get(name)
         seen = None if job is None else observed_job(job, self._pods_of(name))
         if seen is None:
             return
         if seen.purpose is Purpose.PREPARE and seen.phase is JobPhase.SUCCEEDED:
             self._annotate(names.ANNOTATION_PREPARED, self._dataset_mark())
         if seen.phase is JobPhase.FAILED and not seen.stopping:
-            self._api.merge(
-                f"{self._path('jobs')}/{name}", {"metadata": {"labels": {names.LABEL_SETTLED: "true"}}}
-            )
-            self._drop(self._settled()[KEPT_FAILURES - 1 :])
+            body = {"metadata": {"labels": {names.LABEL_SETTLED: "true"}}}
+            self._view.put(self._api.merge(f"{self._path('jobs')}/{name}", body))
+            self._drop(self._settled()[KEPT_FAILURES:])
             return
         self._drop([name])
 
@@ -175,7 +174,7 @@ class KubernetesCluster:
         return not any(pod.get("status", {}).get("phase") in {"Pending", "Running"} for pod in pods)
 
     def _attempts(self) -> Iterator[ObservedJob]:
-        for name, job in self._jobs.items():
+        for name, job in self._view.jobs.items():
             metadata = job["metadata"]
             if names.LABEL_SETTLED in metadata.get("labels", {}):
                 continue
@@ -188,7 +187,7 @@ class KubernetesCluster:
             yield seen
 
     def _pods_of(self, job: str) -> list[Mapping[str, Any]]:
-        return [pod for pod in self._pods if pod["metadata"].get("labels", {}).get(LABEL_JOB) == job]
+        return [pod for pod in self._view.pods if pod["metadata"].get("labels", {}).get(LABEL_JOB) == job]
 
     def _configure(self, name: str, launch: Launch) -> None:
         document = trial_document(
@@ -230,12 +229,13 @@ class KubernetesCluster:
                 return document if isinstance(document, dict) else None
         return None
 
-    def _adopt(self, name: str) -> None:
+    def _adopt(self, name: str) -> Mapping[str, Any]:
         there = self._api.get(f"{self._path('jobs')}/{name}")
         if there is None or not _owned(there, self._study) or "deletionTimestamp" in there["metadata"]:
             raise ClusterUnavailable(
                 f"Job {name} is there and belongs to something else, or is being deleted", 2.0
             )
+        return there
 
     def _secret(self, spec: TTSStudySpec) -> SecretKey:
         return storage_secret_key(self._study) if spec.storage is None else spec.storage.secret_ref
@@ -244,7 +244,7 @@ class KubernetesCluster:
         """Failed Jobs that were kept, newest first."""
         kept = [
             job["metadata"]
-            for job in self._jobs.values()
+            for job in self._view.jobs.values()
             if names.LABEL_SETTLED in job["metadata"].get("labels", {})
         ]
         return [m["name"] for m in sorted(kept, key=lambda m: m["creationTimestamp"], reverse=True)]
@@ -252,7 +252,8 @@ class KubernetesCluster:
     def _drop(self, jobs: Sequence[str]) -> None:
         for name in jobs:
             self._api.delete(f"{self._path('jobs')}/{name}")
-            labels = self._jobs[name]["metadata"].get("labels", {})
+            labels = self._view.jobs[name]["metadata"].get("labels", {})
+            self._view.drop(name)
             if labels.get(names.LABEL_PURPOSE) != Purpose.PREPARE:
                 self._api.delete(f"{self._path('configmaps')}/{name}")
 
@@ -262,10 +263,10 @@ class KubernetesCluster:
         return f"{self._root.name}/{hashlib.sha256(document.encode()).hexdigest()[:16]}"
 
     def _annotation(self, name: str) -> str:
-        return str(self._claim.get("metadata", {}).get("annotations", {}).get(name, ""))
+        return str((self._view.claim or {}).get("metadata", {}).get("annotations", {}).get(name, ""))
 
     def _annotate(self, name: str, value: str) -> None:
-        self._api.merge(self._claim_path(), {"metadata": {"annotations": {name: value}}})
+        self._view.claim = self._api.merge(self._claim_path(), {"metadata": {"annotations": {name: value}}})
 
     def _the_spec(self) -> TTSStudySpec:
         assert self._spec is not None, "follow() comes before the first pass"

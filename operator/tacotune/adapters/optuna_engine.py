@@ -103,6 +103,12 @@ class OptunaEngine:
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
             yield connection
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All or nothing, for what Optuna's API would do in many steps."""
+        with translated(), self._opened().engine.begin() as connection:
+            yield connection
+
     def delete_study(self, name: str, study_id: int) -> None:
         """Drop a study's rows. Those of trials go in bulk: Optuna's own way loads every one of them first."""
         database, storage = self._opened(), self.storage

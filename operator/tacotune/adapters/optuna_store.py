@@ -4,7 +4,7 @@ What makes it safe to stop anywhere:
 - a new trial is written with all its parameters in one transaction (`draft`), under a lock on the study and only while its
   number is free;
 - an enqueued trial gets its parameters before its state says that it runs;
-- attributes are written before the state that ends a trial, because finished trials cannot be written any more;
+- attributes are written with the state that ends a trial, in one transaction: finished trials cannot be written any more;
 - telling twice is one tell.
 """
 
@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from tacotune.adapters import attributes
+from tacotune.adapters import attributes, trial_rows
 from tacotune.adapters.draft import Draft
 from tacotune.adapters.opened_study import OpenedStudy, open_study
 from tacotune.adapters.optuna_engine import OptunaEngine
@@ -46,6 +45,7 @@ class OptunaStore:
         self._key = key
         self._clock = clock
         self._opened: OpenedStudy | None = None
+        self._just_read: list[FrozenTrial] | None = None
 
     def open(self, spec: TTSStudySpec) -> None:
         """Create or load the study, and enqueue what is to be asked first, once; cheap when already open."""
@@ -63,14 +63,15 @@ class OptunaStore:
         """All trials by number, running ones with the pruner's advice; reads only what has not finished."""
         opened = self._get()
         with self._reading():
-            trials = self._read(opened)
+            trials = self._just_read = self._read(opened)
             return opened.view.observe(trials, opened.advisor.advise(trials))
 
     def ask(self, expected_number: int, spec_hash: str) -> int | None:
         """Ask for the trial of a number; None when nothing new is left in the space."""
         opened = self._get()
         with self._reading():
-            trials = self._read(opened)
+            # Those that the pass has just read, for the first ask after them.
+            trials, self._just_read = self._just_read or self._read(opened), None
             there = next((trial for trial in trials if trial.number == expected_number), None)
             if there is not None and there.state is not OptunaState.WAITING:
                 return expected_number
@@ -82,17 +83,22 @@ class OptunaStore:
                 there,
             )
             # Sampling may take its time; the lock is for the moment of writing.
-            with self._engine.exclusive(self._key.storage_name):
-                number = self._save(opened, expected_number, there, draft)
+            with self._engine.exclusive(self._key.storage_name) as connection:
+                now = trial_rows.state_of(connection, opened.study_id, expected_number)
+                number = self._save(opened, expected_number, now, there, draft)
         opened.advisor.begin(expected_number)
         return number
 
     def _save(
-        self, opened: OpenedStudy, number: int, waiting: FrozenTrial | None, draft: Draft | None
+        self,
+        opened: OpenedStudy,
+        number: int,
+        now: OptunaState | None,
+        waiting: FrozenTrial | None,
+        draft: Draft | None,
     ) -> int | None:
-        """Write what was proposed, unless another process has asked meanwhile."""
-        now = self._find(opened, number)
-        if now is not None and (waiting is None or now.state is not OptunaState.WAITING):
+        """Write what was proposed, unless another process has asked meanwhile (`now` is the trial's state at this moment)."""
+        if now is not None and (waiting is None or now is not OptunaState.WAITING):
             return number
         if waiting is not None and draft is not None:
             draft.save_waiting(waiting)
@@ -100,10 +106,11 @@ class OptunaStore:
         if waiting is not None:
             # Enqueued, but everything that agrees with its values has been asked by now.
             note = {names.ATTRIBUTE_MESSAGE: "not run: equal to an earlier trial"}
-            self._finish(opened, waiting, OptunaState.PRUNED, note)
+            self._finish(opened, number, OptunaState.PRUNED, note)
             return number
         if draft is not None:
-            return draft.save_new()
+            draft.save_new()
+            return number
         opened.storage.set_study_user_attr(opened.study_id, attributes.SPACE_EXHAUSTED, True)
         return None
 
@@ -136,18 +143,19 @@ class OptunaStore:
             attributes.BEST_STEP: best_step,
         }
         with self._reading():
-            self._finish(opened, self._trial(opened, number), TO_OPTUNA[state], written, values)
+            self._finish(opened, number, TO_OPTUNA[state], written, values)
 
     def record_attempt(self, purpose: Purpose, trial: int, attempt: Attempt) -> None:
         """Keep an ended attempt; the same number again replaces it. A finished trial takes none any more."""
         opened = self._get()
         with self._reading():
             if purpose is Purpose.TRIAL:
-                frozen = self._trial(opened, trial)
-                known = attributes.read_attempts(frozen.user_attrs, names.ATTRIBUTE_ATTEMPTS)
-                self._write(
-                    opened, frozen, names.ATTRIBUTE_ATTEMPTS, attributes.write_attempts(known, attempt)
-                )
+                key, trial_id = names.ATTRIBUTE_ATTEMPTS, self.storage_trial_id(trial)
+                with self._engine.transaction() as connection:
+                    written = trial_rows.read_attribute(connection, trial_id, key)
+                    known = attributes.read_attempts({} if written is None else {key: written}, key)
+                    together = attributes.write_attempts(known, attempt)
+                    trial_rows.write_attributes(connection, trial_id, {key: together})
                 return
             key = attributes.PREPARE_ATTEMPTS if purpose is Purpose.PREPARE else attributes.FINAL_ATTEMPTS
             known = attributes.read_attempts(opened.storage.get_study_user_attrs(opened.study_id), key)
@@ -159,9 +167,11 @@ class OptunaStore:
         """Leave the decision to prune where the trial's reporter reads it."""
         opened = self._get()
         with self._reading():
-            frozen = self._trial(opened, number)
-            if self._write(opened, frozen, names.ATTRIBUTE_PRUNE, reason):
-                opened.advisor.settled(number, _id(frozen))
+            trial_id = self.storage_trial_id(number)
+            with self._engine.transaction() as connection:
+                written = trial_rows.write_attributes(connection, trial_id, {names.ATTRIBUTE_PRUNE: reason})
+            if written:
+                opened.advisor.settled(number, trial_id)
 
     def record_final(self, trial: int, result_json: str = "") -> None:
         """Fix the trial of the final training, or keep its result."""
@@ -213,45 +223,28 @@ class OptunaStore:
     def _read(self, opened: OpenedStudy) -> list[FrozenTrial]:
         return opened.storage.get_all_trials(opened.study_id, deepcopy=False)
 
-    def _trial(self, opened: OpenedStudy, number: int) -> FrozenTrial:
-        return opened.storage.get_trial(self.storage_trial_id(number))
-
-    def _find(self, opened: OpenedStudy, number: int) -> FrozenTrial | None:
-        """A trial as it is stored at this moment."""
-        return next((trial for trial in self._read(opened) if trial.number == number), None)
-
-    def _write(self, opened: OpenedStudy, trial: FrozenTrial, key: str, value: object) -> bool:
-        """Write an attribute; False when the trial has finished and keeps what it has."""
-        if trial.state.is_finished():
-            return False
-        try:
-            opened.storage.set_trial_user_attr(_id(trial), key, value)
-        except UpdateFinishedTrialError:
-            return False
-        return True
-
     def _finish(
         self,
         opened: OpenedStudy,
-        trial: FrozenTrial,
+        number: int,
         state: OptunaState,
         written: Mapping[str, object],
         values: Sequence[float] = (),
     ) -> None:
-        for key, value in written.items():
-            if value in ("", None, {}):
-                continue
-            if not self._write(opened, trial, key, value):
-                return
-        try:
-            if trial.state is OptunaState.WAITING:
-                # Optuna's tell wants a running trial; one that was never asked can only be crossed out.
-                opened.storage.set_trial_state_values(_id(trial), state)
-            else:
-                told = list(values) if state is OptunaState.COMPLETE else None
-                opened.study.tell(trial.number, told, state=state, skip_if_finished=True)
-        except UpdateFinishedTrialError:
-            return  # Another process was quicker, with the same verdict or an earlier one.
+        """End a trial; one that another process has ended keeps that process's verdict."""
+        told = list(values) if state is OptunaState.COMPLETE else []
+        kept = {key: value for key, value in written.items() if value not in ("", None, {})}
+        trial_id = self.storage_trial_id(number)
+        with self._engine.transaction() as connection:
+            trial_rows.finish(
+                connection,
+                trial_id,
+                state,
+                told,
+                kept,
+                ended=self._clock.now(),
+                objectives=len(opened.spec.all_objectives),
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -264,7 +257,3 @@ class OptunaStore:
             raise StorageUnavailable(
                 f"study {self._key.storage_name} or one of its trials is no longer stored"
             ) from error
-
-
-def _id(trial: FrozenTrial) -> int:
-    return trial._trial_id  # noqa: SLF001  Optuna's storages are addressed by it

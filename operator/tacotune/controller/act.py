@@ -17,7 +17,7 @@ from tacotune.engine.actions import (
     TellTrial,
 )
 from tacotune.engine.observed import Observed, Purpose
-from tacotune.ports import Cluster, Launch, TrialStore
+from tacotune.ports import Cluster, ClusterUnavailable, Launch, TrialStore
 
 
 def act(  # noqa: PLR0912  one branch an action
@@ -26,10 +26,14 @@ def act(  # noqa: PLR0912  one branch an action
     """Carry actions out, yielding each when it is done.
 
     Raises:
-        TransientError: the rest of the plan is dropped; the next pass plans anew.
+        TransientError: the rest of the plan is dropped; the next pass plans anew. Only what is to be deleted still is when
+            a Job could not be created: a quota may count it.
     """
     exhausted = False
+    refused: ClusterUnavailable | None = None
     for action in actions:
+        if refused is not None and not isinstance(action, DeleteJob):
+            continue
         match action:
             case AskTrial(expected_number=number):
                 if exhausted:
@@ -52,7 +56,11 @@ def act(  # noqa: PLR0912  one branch an action
             case RecordFinal(trial=trial, result_json=result_json):
                 store.record_final(trial, result_json)
             case CreateJob():
-                cluster.create_job(launch_of(action, observed, store))
+                try:
+                    cluster.create_job(launch_of(action, observed, store))
+                except ClusterUnavailable as error:
+                    refused = error
+                    continue
             case StopJob(name=name, reason=reason):
                 cluster.stop_job(name, reason)
             case KillJob(name=name, reason=reason):
@@ -64,6 +72,8 @@ def act(  # noqa: PLR0912  one branch an action
             case _:
                 assert_never(action)
         yield action
+    if refused is not None:
+        raise refused
 
 
 def launch_of(action: CreateJob, observed: Observed, store: TrialStore) -> Launch:

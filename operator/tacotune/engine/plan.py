@@ -5,7 +5,8 @@
 Invariants, kept for every sequence of passes, crashes between any two actions included (tests/unit/test_plan_properties.py):
 
 1. Never more than `parallelism` attempts of trials and final training live, never more than `maxTrials` trials are asked.
-2. A trial is told once. Its attempt is recorded before its Job is deleted, and it is told before the Job with its result is.
+2. A trial is told once. Its attempt is recorded before its Job is deleted, and it is told before the Job with its result is:
+   in a later pass, for first its slot is filled again.
 3. A running trial has a Job, or waits for a moment that follows from its recorded attempts, or is told in this pass.
 4. Nothing starts in a pass that tells a trial, for the tell may end the study; nothing is asked in a pass that does anything else:
    first everything begun is settled and placed.
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tacotune.api.status import TTSStudyStatus
-from tacotune.engine.actions import Action, TellTrial
+from tacotune.engine.actions import Action, AskTrial, TellTrial
 from tacotune.engine.dataset import prepare
 from tacotune.engine.events import Event, narrate
 from tacotune.engine.facts import Facts, gather
@@ -26,7 +27,7 @@ from tacotune.engine.final import train_fully
 from tacotune.engine.observed import Observed
 from tacotune.engine.promotion import publish
 from tacotune.engine.status import describe
-from tacotune.engine.trials import Resume, ask, launch, settle
+from tacotune.engine.trials import Resume, ask, clear, launch, settle
 from tacotune.engine.verdict import Verdict, judge
 from tacotune.engine.watch import halt, looks, watch
 
@@ -86,6 +87,9 @@ def _decide(
         actions += launch(facts, settled.resumes)
     if not actions:
         actions += ask(facts, verdict)
+    if not any(isinstance(action, TellTrial | AskTrial) for action in actions):
+        # The Jobs of told trials go when their slots are taken again.
+        actions += clear(facts)
     promote, publish_due = publish(facts)
     if promote is not None:
         actions.append(promote)

@@ -1,4 +1,4 @@
-"""Trials: settle what ended, launch what may start, ask for what there is room for. Called by `plan`.
+"""Trials: settle what ended, launch what may start, ask for what there is room for, clear away. Called by `plan`.
 
 A trial holds a slot from the ask to the tell, also while it waits for its next attempt: so there are never more than
 `parallelism` of them, and what was begun is finished before anything new is begun.
@@ -54,17 +54,20 @@ def settle(facts: Facts, verdict: Verdict) -> Settled:
     """Bring trials and Jobs in line, whichever of the two an earlier pass left behind."""
     actions: list[Action] = []
     resumes: list[Resume] = []
-    running = {trial.number for trial in facts.running}
     for trial in facts.running:
         found, resume = _settle(facts, verdict, trial)
         actions += found
         if resume is not None:
             resumes.append(resume)
+    return Settled(tuple(actions), tuple(resumes))
+
+
+def clear(facts: Facts) -> Iterator[DeleteJob]:
+    """Delete the Jobs of trials that were told (or whose row is gone): last, for slots are filled first."""
+    running = {trial.number for trial in facts.running}
     for job in facts.jobs_of(Purpose.TRIAL):
         if job.phase.ended and job.trial not in running:
-            # Told already (or its row is gone): a finished trial's attributes cannot be written any more.
-            actions.append(DeleteJob(job.name))
-    return Settled(tuple(actions), tuple(resumes))
+            yield DeleteJob(job.name)
 
 
 def _settle(facts: Facts, verdict: Verdict, trial: ObservedTrial) -> tuple[list[Action], Resume | None]:
@@ -90,10 +93,11 @@ def _settle(facts: Facts, verdict: Verdict, trial: ObservedTrial) -> tuple[list[
     live = len(ended) < len(jobs)
     tell = _tell(facts, verdict, trial, attempts, result, live=live)
     if tell is not None:
-        actions.append(tell)
-    # Deleted only after their attempt is recorded, and after the tell that takes its values from their result.
+        # Its Jobs are deleted when a later pass finds it told: the tell takes its values from their result.
+        return [*actions, tell], None
+    # Deleted only after their attempt is recorded.
     actions += [DeleteJob(job.name) for job in ended]
-    if tell is not None or live:
+    if live:
         return actions, None
     name = job_name(observed.name, Purpose.TRIAL.value, trial.number, next_number(attempts, jobs))
     return actions, Resume(trial, attempts, due_at(attempts, facts.spec.retry.backoff, name))

@@ -15,6 +15,7 @@ from tacotune.api import names
 from tacotune.handlers.passes import StudyPasses
 from tacotune.handlers.queue import Key, WorkQueue
 from tacotune.handlers.settings import OperatorSettings
+from tacotune.handlers.signs import ENDED, Signs, signs_of
 from tacotune.handlers.workers import Workers
 from tacotune.ports import Clock
 
@@ -30,6 +31,8 @@ class Watch:
     def __init__(self) -> None:
         self.queue = WorkQueue()
         self._seen: dict[Key, Any] = {}
+        self._signs: dict[str, Signs] = {}
+        """Of each Job and pod that bears any, by uid."""
 
     def study(self, event: Any) -> None:
         """A study: our own status writes are no reason to look at it again."""
@@ -52,13 +55,24 @@ class Watch:
         self.queue.add(key)
 
     def child(self, event: Any) -> None:
-        """A Job or a pod of a study."""
+        """A Job or a pod of a study, when there is something new about it; most events bring nothing but times and counts."""
         metadata = event["object"]["metadata"]
-        if name := metadata.get("labels", {}).get(names.LABEL_STUDY):
+        name, uid = metadata.get("labels", {}).get(names.LABEL_STUDY), metadata["uid"]
+        before = self._signs.get(uid, ())
+        if event["type"] == "DELETED":
+            self._signs.pop(uid, None)
+            news = not ENDED.intersection(before)
+        else:
+            signs = signs_of(event["object"])
+            if signs:
+                self._signs[uid] = signs
+            news = signs != before
+        if name and news:
             self.queue.add(Key(metadata["namespace"], name))
 
     def resync(self) -> None:
         """Look at every study, whatever was missed."""
+        self._signs.clear()  # Those of objects whose end was missed would stay for ever.
         for key in self._seen:
             self.queue.add(key)
 
