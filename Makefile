@@ -104,6 +104,15 @@ bench: $(STAMP) ## Benchmarks; NVIDIA=path/to/NVIDIA-tacotron2 adds the comparis
 	@$(RUN)/python benchmarks/store.py
 	@$(RUN)/python benchmarks/train_step.py $(if $(NVIDIA),--nvidia $(NVIDIA))
 
+.PHONY: bench-cluster
+bench-cluster: $(STAMP) ## Benchmarks of the operator: on a real API server, then on the kind cluster, which must be up
+	@$(RUN)/python benchmarks/turnover.py first --repeats 11
+	@$(RUN)/python benchmarks/turnover.py pretended
+	@$(RUN)/python benchmarks/turnover.py pretended --studies 50 --parallelism 4 --trials 12 --seconds 60-120
+	@$(RUN)/python benchmarks/turnover.py idle --studies 100
+	@$(RUN)/python benchmarks/turnover.py kind
+	@$(RUN)/python benchmarks/turnover.py kind --parallelism 4
+
 # For example: make images TAG=1.0 TORCH_INDEX=https://download.pytorch.org/whl/cpu DOCKER_BUILD_FLAGS='--secret id=pip,src=pip.conf'
 DOCKER ?= docker
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)

@@ -99,6 +99,10 @@ def test_a_retained_study_leaves_its_rows_and_its_volume(
     eventually(lambda: not study.exists, within=SECONDS)
     assert study.claim() is not None
     assert trials_in(postgres_dsn) == 1
+    # The next study on that volume finds the speech that was made for this one, and begins with a trial.
+    study.create(**ONE)
+    kubelet.finish("demo-0-1", complete(study.document(kubelet.pod("demo-0-1"))))
+    assert study.reaches("Succeeded")["attempts"] == 1
 
 
 def test_a_study_to_be_deleted_takes_its_rows_and_its_volume_along(

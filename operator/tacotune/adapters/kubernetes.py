@@ -110,7 +110,7 @@ class KubernetesCluster:
         name = names.job_name(self._study.name, launch.purpose.value, launch.trial, launch.attempt)
         spec = launch.spec
         if launch.purpose is Purpose.PREPARE:
-            arguments = prepare_arguments(spec, self._root / "prepared", claim=PurePosixPath(DATA))
+            arguments = prepare_arguments(spec, self._prepared(), claim=PurePosixPath(DATA))
             body = prepare_job(
                 self._study,
                 self._platform,
@@ -193,7 +193,7 @@ class KubernetesCluster:
         document = trial_document(
             launch,
             StudyKey(self._study.namespace, self._study.name, self._study.uid),
-            dataset=self._root / "prepared",
+            dataset=self._prepared(),
             directory=self._root / names.trial_directory(launch.purpose.value, launch.trial),
             threads=launch.spec.trainer.threads,
             every_seconds=10.0,
@@ -257,10 +257,27 @@ class KubernetesCluster:
             if labels.get(names.LABEL_PURPOSE) != Purpose.PREPARE:
                 self._api.delete(f"{self._path('configmaps')}/{name}")
 
+    def _prepared(self) -> PurePosixPath:
+        """The folder of the prepared dataset.
+
+        Speech is made from its settings alone, so a later study on the same volume finds it done. Recordings may have changed
+        since an earlier study: each study prepares its own.
+        """
+        if self._the_spec().dataset.speech is None:
+            return self._root / "prepared"
+        return PurePosixPath(MOUNT) / f"speech-{self._dataset_hash()}"
+
     def _dataset_mark(self) -> str:
         """Which dataset is prepared, and in which folder."""
-        document = self._the_spec().dataset.model_dump_json(by_alias=True)
-        return f"{self._root.name}/{hashlib.sha256(document.encode()).hexdigest()[:16]}"
+        if self._the_spec().dataset.speech is None:
+            return f"{self._root.name}/{self._dataset_hash()}"
+        return self._prepared().name
+
+    def _dataset_hash(self) -> str:
+        spec = self._the_spec()
+        image = spec.trainer.image or self._platform.trainer_image
+        document = f"{spec.dataset.model_dump_json(by_alias=True)} {image}"
+        return hashlib.sha256(document.encode()).hexdigest()[:16]
 
     def _annotation(self, name: str) -> str:
         return str((self._view.claim or {}).get("metadata", {}).get("annotations", {}).get(name, ""))
