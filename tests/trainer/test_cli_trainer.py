@@ -322,13 +322,3 @@ def test_signals_are_as_before_after_training() -> None:
     with listening():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
-
-
-def test_one_of_several_workers_says_that_it_trains_alone(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    path = write_trial(tmp_path / "trial.json", trial_document(tmp_path / "trial", data))
-    assert main(["train", "--trial", path]) == 64
-    assert "set trainer.workers to 1" in last_line(capsys)
-    assert not (tmp_path / "trial").exists()

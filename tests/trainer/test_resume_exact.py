@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from support.attempts import attempt, fork_server
+from support.equal import same
 from support.prepared import make_dataset, trial_document
 
 # 10 utterances to train on in batches of 4: an epoch has 3 batches, the last one short.
@@ -41,17 +42,6 @@ def final_state(directory: Path) -> dict[str, Any]:
     assert set(files) == {"weights.pt", "average.pt", "training.pt"}
     del files["training.pt"]["seconds"]
     return files
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equality to the last bit."""
-    if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
 
 
 @pytest.mark.parametrize(

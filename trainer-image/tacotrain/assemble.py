@@ -19,20 +19,23 @@ from tacotrain.events import Events, MetricsFile, ProgressFile
 from tacotrain.files import content_hash
 from tacotrain.interruption import Interruption
 from tacotrain.metrics.score import merge_weights, value_of
+from tacotrain.place import ALONE, Place
 from tacotrain.report import Reporter
-from tacotrain.run import Run, adopt
+from tacotrain.run import Run, adopt, unite
 from tacotrain.schedule import Schedule
+from tacotrain.shared_norm import share_statistics
 from tacotrain.state import TrainState
 from tacotrain.step import Stepper, Tally
 from tacotrain.telemetry import Telemetry
 from tacotrain.voice import VoiceProfile, build_model, warm_start
+from tacotrain.workers import Workers
 
 _FREE_RUN_METRICS: Final = frozenset({"tts_score", "failure_rate", "stop_rate", "mcd_dtw", "length_ratio"})
 
 log = logging.getLogger("tacotrain")
 
 
-def check_request(trial: Trial) -> TrainConfig:
+def check_request(trial: Trial, place: Place = ALONE) -> TrainConfig:
     """Check all of a trial that can be checked without its dataset.
 
     Raises:
@@ -41,7 +44,7 @@ def check_request(trial: Trial) -> TrainConfig:
     """
     config = TrainConfig.resolve(trial.preset, trial.parameters)
     _check_objectives(trial, config)
-    choose_device(trial.device)
+    choose_device(trial.device, place)
     return config
 
 
@@ -77,14 +80,25 @@ def build(
     store: CheckpointStore,
     reporter: Reporter | None,
     interruption: Interruption,
+    device: torch.device,
+    workers: Workers,
 ) -> Run:
     """Make all parts, with a model before its first step.
+
+    Args:
+        trial: What is asked for.
+        config: Its parameters.
+        dataset: What to train on.
+        store: Where the leader saves.
+        reporter: Who hears of the leader.
+        interruption: Whether to stop.
+        device: Where to compute.
+        workers: Who trains the same model at the same time.
 
     Raises:
         ConfigError: The warm start does not fit.
         DataError: There is nothing to train on.
     """
-    device = choose_device(trial.device)
     profile = VoiceProfile.of(dataset)
     bfloat16 = use_bfloat16(config.precision, device)
 
@@ -93,8 +107,12 @@ def build(
         model = build_model(config, profile).to(device)
         if trial.warm_start is not None:
             warm_start(model, profile, trial.warm_start.checkpoint, device)
+        share_statistics(model, workers)
         state = TrainState.fresh(model, config, _sampler(dataset, config, trial.seed), seed=trial.seed)
-        return state, Stepper(model, state.optimizer, state.average, config, device, bfloat16=bfloat16)
+        stepper = Stepper(
+            model, state.optimizer, state.average, config, device, bfloat16=bfloat16, workers=workers
+        )
+        return state, stepper
 
     state, stepper = begin()
     budget = Budget.of(
@@ -104,13 +122,14 @@ def build(
         accumulation_steps=config.accumulation_steps,
     )
     rules = _rules(trial, budget)
+    directory = trial.directory if workers.leads else None
     telemetry = Telemetry(
         trial,
         budget,
         rules,
-        Events(trial.directory, attempt=trial.attempt),
-        MetricsFile(trial.directory),
-        ProgressFile(trial.directory),
+        Events(directory, attempt=trial.attempt),
+        MetricsFile(directory),
+        ProgressFile(directory),
         loggers=(),
         reporter=reporter,
     )
@@ -131,6 +150,7 @@ def build(
             warn=lambda pressure: telemetry.memory_short(run.state, pressure),
         ),
         interruption=interruption.within(trial.deadline_seconds),
+        workers=workers,
         begin=begin,
         state=state,
         stepper=stepper,
@@ -194,11 +214,19 @@ def _metadata(
 
 
 def resume(run: Run) -> None:
-    """Go on from the newest checkpoint that is whole, if there is one.
+    """Go on from the newest checkpoint that is whole, if there is one; of several workers the leader finds it.
 
     Raises:
         ConfigError: It is of another training; nothing is deleted.
     """
+    if run.workers.leads:
+        _take_up(run)
+    unite(run)
+    run.telemetry.publish(run.state, "training")
+
+
+def _take_up(run: Run) -> None:
+    where = f"{run.device}" if run.workers.size == 1 else f"{run.workers.size} workers ({run.device.type})"
     saved, damaged = run.store.newest()
     for broken in damaged:
         run.telemetry.warn(
@@ -209,9 +237,7 @@ def resume(run: Run) -> None:
     if saved is None:
         run.telemetry.metrics.rewind(0)
         run.telemetry.events.record("start", step=0, totalSteps=run.budget.total_steps)
-        log.info(
-            "training %d steps, %.1f epochs, on %s", run.budget.total_steps, run.budget.epochs, run.device
-        )
+        log.info("training %d steps, %.1f epochs, on %s", run.budget.total_steps, run.budget.epochs, where)
     else:
         require_same(
             saved,
@@ -220,8 +246,7 @@ def resume(run: Run) -> None:
         )
         adopt(run, saved)
         run.telemetry.events.record("resume", step=run.state.step, totalSteps=run.budget.total_steps)
-        log.info("going on from step %d of %d on %s", run.state.step, run.budget.total_steps, run.device)
-    run.telemetry.publish(run.state, "training")
+        log.info("going on from step %d of %d on %s", run.state.step, run.budget.total_steps, where)
 
 
 def _may_differ(identity: dict[str, Any], config: TrainConfig) -> frozenset[str]:

@@ -1,4 +1,7 @@
-"""Those who attend a training from start to end, whichever way it ends: the reporter and the loggers."""
+"""Those who attend a training from start to end, whichever way it ends: the reporter and the loggers.
+
+Of several workers only the leader has them.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +13,10 @@ from tacotrain.run import Run
 
 
 @contextmanager
-def reporting(trial: Trial) -> Iterator[Reporter | None]:
+def reporting(trial: Trial, *, leads: bool) -> Iterator[Reporter | None]:
     """Report into Optuna's storage, where the trial asks for it; what waits at the end is delivered."""
     report = trial.report
-    if report.storage_url_env is None or report.storage_trial_id is None:
+    if not leads or report.storage_url_env is None or report.storage_trial_id is None:
         yield None
         return
     reporter = reporter_for(
@@ -36,9 +39,9 @@ class Ending:
 def logging_to(run: Run) -> Iterator[Ending]:
     """Log to TensorBoard and MLflow, where the trial asks for it."""
     resumed = run.state.step or None
-    loggers: tuple[RunLogger, ...] = tuple(
-        build_loggers(run.trial, run.config.as_dict(), resume_step=resumed)
-    )
+    loggers: tuple[RunLogger, ...] = ()
+    if run.workers.leads:
+        loggers = tuple(build_loggers(run.trial, run.config.as_dict(), resume_step=resumed))
     run.telemetry.loggers = loggers
     end = Ending()
     try:

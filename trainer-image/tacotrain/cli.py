@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from tacotrain.errors import ConfigError, Interrupted, TrainerError
+from tacotrain.errors import ConfigError, Interrupted, TrainerError, WorkerLost
 from tacotrain.termination import write_termination_message
 
 _LONGEST_MESSAGE: Final = 2000
@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "prepare": ("tacotrain.cli_prepare", "check recordings and prepare them for training"),
         "train": ("tacotrain.cli_train", "train a voice, or go on training it"),
+        "launch": ("tacotrain.cli_launch", "train in several processes, one for each GPU"),
         "evaluate": ("tacotrain.cli_evaluate", "measure a checkpoint"),
         "synthesize": ("tacotrain.cli_synthesize", "speak a text with a checkpoint"),
         "publish": ("tacotrain.cli_publish", "put a checkpoint forward as the best voice of its study"),
@@ -43,7 +44,7 @@ examples:
   tacotrain config show --preset small --set batch_size=16
 
 exit codes:
-  0 finished   64 wrong arguments or configuration   65 bad data   66 input missing   69 device unavailable
+  0 finished   64 wrong arguments or configuration   65 bad data   66 input missing   69 device or worker unavailable
   70 internal error   73, 74 cannot write   75 checkpointed on SIGTERM or deadline   77 permission denied
 """
 
@@ -142,7 +143,8 @@ def _leave(message: str, exit_code: int, error: Exception | None = None) -> int:
     document: dict[str, Any] = {"state": "failed", "exitCode": exit_code, "message": line}
     if _is_cuda_out_of_memory(error):
         document["cudaOutOfMemory"] = True
-    write_termination_message(document)
+    # For want of another worker says less than what that one said.
+    write_termination_message(document, if_unsaid=isinstance(error, WorkerLost))
     return exit_code
 
 

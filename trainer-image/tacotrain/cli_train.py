@@ -11,6 +11,7 @@ from tacotrain.contract import RESULT_FILE, TRIAL, Result, Trial, finished_resul
 from tacotrain.errors import ConfigError
 from tacotrain.files import content_hash
 from tacotrain.interruption import listening
+from tacotrain.place import Place
 from tacotrain.presets import PRESETS
 from tacotrain.settings import parse_settings
 from tacotrain.termination import write_termination_message
@@ -23,6 +24,7 @@ examples:
 
 The same command again goes on from the newest checkpoint, or shows the result when training has finished.
 Ctrl-C (or SIGTERM) finishes the step, writes a checkpoint and exits with 75; a second one exits at once.
+To train on several GPUs at once, see: tacotrain launch --help
 """
 
 # Batches differ in shape, so oneDNN would keep a thousand compiled kernels that hardly one batch uses again: 100 MB, no time won.
@@ -65,28 +67,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `tacotrain train`."""
     trial = _read_document(args) if args.trial is not None else _trial_from(args)
-    _refuse_company()
-    result = finished_result(trial.directory, trial.spec_hash)
+    place = Place.of(os.environ)
+    if not place.leads:
+        # Each line once: from the leader.
+        logging.getLogger().setLevel(logging.WARNING)
+    result = finished_result(trial.directory, trial.spec_hash) if place.alone else None
     if result is None:
         # Signals count from here on: loading torch takes seconds.
         with listening() as interruption:
             os.environ.setdefault(*_SMALL_KERNEL_CACHE)
             from tacotrain.train import train  # noqa: PLC0415 - seconds to load, and a finished trial does not need it
 
-            result = train(trial, interruption)
+            result = train(trial, interruption, place)
     _tell(result, trial)
     write_termination_message(json.loads(result.to_json()))
     return 0
-
-
-def _refuse_company() -> None:
-    """Started by torchrun beside others, each would train the same voice, and all but one would find the directory taken."""
-    world = os.environ.get("WORLD_SIZE", "1")
-    if world != "1":
-        raise ConfigError(
-            f"WORLD_SIZE is {world}, but tacotrain trains in one process: set trainer.workers to 1, or trainer.image to a "
-            "trainer that shares the work"
-        )
 
 
 def _read_document(args: argparse.Namespace) -> Trial:

@@ -86,7 +86,7 @@ class TrainConfig:
     warmup_steps: int = _count(0, 1_000_000, "Optimizer steps of linear warm-up.")
     weight_decay: float = _number(0.0, 1.0, "AdamW's decoupled weight decay.")
     gradient_clip: float = _number(1e-3, 1e6, "Largest norm of the whole gradient.")
-    batch_size: int = _count(1, 4096, "Utterances of one forward pass.")
+    batch_size: int = _count(1, 4096, "Utterances of one forward pass, of all workers together.")
     accumulation_steps: int = _count(1, 1024, "Batches whose gradients make one optimizer step.")
     epochs: int = _count(1, 1_000_000, "Passes over the training set.")
     max_steps: int = _count(

@@ -7,23 +7,33 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tacotrain.errors import DeviceUnavailable
+from tacotrain.errors import ConfigError, DeviceUnavailable
+from tacotrain.place import ALONE, Place
 
 
-def choose_device(name: str) -> torch.device:
-    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device.
+def choose_device(name: str, place: Place = ALONE) -> torch.device:
+    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device; each of several workers takes the GPU of its number.
 
     Raises:
         DeviceUnavailable: It is not there.
+        ConfigError: Several workers are to share one GPU.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if place.alone:
+            return torch.device(name)
     device = torch.device(name)
+    if device.type == "cuda" and not place.alone:
+        if ":" in name:
+            raise ConfigError(
+                f"device: {name} is one GPU, and {place.size} workers train here; use auto, and each takes one of its own"
+            )
+        device = torch.device("cuda", place.local_rank)
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             found = f"{count} GPUs are there" if count else "no GPU is usable here"
-            raise DeviceUnavailable(f"device: {name} is not available, {found}; use auto or cpu")
+            raise DeviceUnavailable(f"device: {device} is not available, {found}; use auto or cpu")
     return device
 
 

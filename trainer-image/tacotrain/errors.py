@@ -6,6 +6,7 @@ TrainerError                    the code below becomes the exit code of the proc
 ├── DataError             65    the dataset exists but cannot be used
 ├── InputMissing          66    a path that was named does not exist
 ├── DeviceUnavailable     69    the device that was asked for is not there
+├── WorkerLost            69    another of the workers that train together is gone
 ├── InternalError         70    a promise of tacotrain to itself was broken
 ├── CannotCreate          73    an output file or directory cannot be made
 ├── WriteError            74    writing failed on the way: a full disk
@@ -45,6 +46,12 @@ class InputMissing(TrainerError):  # noqa: N818 - named after the exit code, as 
 
 class DeviceUnavailable(TrainerError):  # noqa: N818
     """The device that was asked for is not there."""
+
+    exit_code = 69
+
+
+class WorkerLost(TrainerError):  # noqa: N818
+    """Another of the workers that train together is gone, or never came; why, it said itself."""
 
     exit_code = 69
 

@@ -15,9 +15,9 @@ LAST_STATES: Final = frozenset({"finished", "interrupted"})
 
 
 class JsonLines:
-    """A file with one JSON object a line, whole lines only."""
+    """A file with one JSON object a line, whole lines only; without a path nothing is written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def append(self, document: Mapping[str, Any]) -> None:
@@ -26,6 +26,8 @@ class JsonLines:
         Raises:
             WriteError: The disk is full.
         """
+        if self._path is None:
+            return
         try:
             # One write per line, and no handle between them: a kill leaves no half-filled buffer behind.
             with self._path.open("a", encoding="utf-8") as file:
@@ -35,7 +37,7 @@ class JsonLines:
 
     def keep(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
         """Rewrite the file with the lines that are wanted; a torn last line goes too."""
-        if not self._path.exists():
+        if self._path is None or not self._path.exists():
             return
         lines = [
             line for line in self._path.read_text(encoding="utf-8").splitlines() if _wanted(line, wanted)
@@ -52,10 +54,12 @@ def _wanted(line: str, wanted: Callable[[dict[str, Any]], bool]) -> bool:
 
 
 class Events:
-    """`events.jsonl`: what happened, in order, over all attempts."""
+    """`events.jsonl`: what happened, in order, over all attempts. Of several workers one writes: the others give no directory."""
 
-    def __init__(self, directory: Path, *, attempt: int, clock: Callable[[], float] = time.time) -> None:
-        self._lines = JsonLines(directory / "events.jsonl")
+    def __init__(
+        self, directory: Path | None, *, attempt: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._lines = JsonLines(None if directory is None else directory / "events.jsonl")
         self._attempt = attempt
         self._clock = clock
 
@@ -75,8 +79,8 @@ class Events:
 class MetricsFile:
     """`metrics.jsonl`: one line per evaluation."""
 
-    def __init__(self, directory: Path) -> None:
-        self._lines = JsonLines(directory / "metrics.jsonl")
+    def __init__(self, directory: Path | None) -> None:
+        self._lines = JsonLines(None if directory is None else directory / "metrics.jsonl")
 
     def append(self, *, step: int, epoch: float, seconds: float, metrics: Mapping[str, float]) -> None:
         """Add an evaluation."""
@@ -93,12 +97,12 @@ class ProgressFile:
     """`progress.json`: where the training is now, replaced at most once a second, and at the end.
 
     Args:
-        directory: The trial directory.
+        directory: The trial directory; None: nothing is written.
         clock: Seconds since the epoch.
     """
 
-    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = directory / "progress.json"
+    def __init__(self, directory: Path | None, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = None if directory is None else directory / "progress.json"
         self._clock = clock
         self._written_at: float | None = None
 
@@ -106,7 +110,7 @@ class ProgressFile:
         """Write the document with the time added, unless one was written just now; the last one always."""
         now = self._clock()
         stamped = {**document, "updatedAt": round(now, 3)}
-        if (
+        if self._path is not None and (
             self._written_at is None
             or now - self._written_at >= PROGRESS_SECONDS
             or document.get("state") in LAST_STATES

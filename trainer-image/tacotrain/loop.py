@@ -1,13 +1,14 @@
 """The training loop on one screen: step, read, evaluate, checkpoint, until something says that it is over.
 
 Who calls it: `train`, which builds the parts and writes the result. What it leaves: an `Outcome`, or `Interrupted` with a
-checkpoint on disk. It waits for the device only where numbers are due, and never for a database.
+checkpoint on disk. It waits for the device only where numbers are due, and never for a database. Several workers walk through it
+side by side: what decides which way to go is agreed, and the leader alone evaluates and saves.
 """
 
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from tacotrain.checkpoint import Best
 from tacotrain.contract import State
@@ -16,11 +17,12 @@ from tacotrain.errors import Interrupted
 from tacotrain.evaluate import Evaluation, evaluate
 from tacotrain.files import finite_only
 from tacotrain.metrics.score import value_of
+from tacotrain.parts import Part
 from tacotrain.recovery import Remedy
 from tacotrain.run import Run, roll_back, save
 from tacotrain.samples import Samples, write_samples
 from tacotrain.state import LastEvaluation
-from tacotrain.step import Tally, read
+from tacotrain.step import Tally, Work, read
 
 LOG_STEPS: Final = 10
 """Optimizer steps between two log lines …"""
@@ -44,36 +46,40 @@ def fit(run: Run) -> Outcome:
     Raises:
         Interrupted: A signal or the deadline; the checkpoint is on disk.
         WriteError: The disk is full; the earlier checkpoints are whole.
+        WorkerLost: Another worker is gone; the checkpoints are whole.
     """
     run.lap()
     while run.state.step < run.budget.total_steps:
-        _leave_if_interrupted(run)
-        if (reason := _prune_reason(run)) is not None:
+        interrupted, unwanted = run.interruption.reason, _prune_reason(run)
+        leave, prune = run.workers.agree(interrupted is not None, unwanted is not None)
+        if leave:
+            _leave(run, interrupted or "another worker was asked to stop")
+        if prune:
             save(run)
-            return Outcome("pruned", reason)
+            return Outcome("pruned", unwanted or "the leader was told to stop")
         rate = _train_step(run)
         remedy = _look(run, rate)
         if remedy is Remedy.ROLL_BACK:
             continue
         if remedy is Remedy.GIVE_UP:
             return Outcome("diverged", "the loss was not finite again after going back with half the rate")
-        if _evaluation_is_due(run) and (verdict := evaluate_now(run)) is not None:
+        if _evaluation_is_due(run) and (over := _evaluated(run)) is not None:
             save(run)
-            since = run.state.patience.improved_at
-            return Outcome("early_stopped", f"{verdict.value}: no improvement since step {since}")
+            return Outcome("early_stopped", over)
         if _checkpoint_is_due(run):
             save(run)
     return Outcome("complete", f"trained {run.state.step} of {run.budget.total_steps} steps")
 
 
-def _leave_if_interrupted(run: Run) -> None:
-    if (reason := run.interruption.reason) is not None:
-        save(run)
-        run.telemetry.interrupted(run.state)
-        raise Interrupted(
-            f"{reason}: stopped at step {run.state.step} of {run.budget.total_steps} with a checkpoint; "
-            "start the same again to go on"
-        )
+def _leave(run: Run, reason: str) -> NoReturn:
+    save(run)
+    # A worker that ended before the checkpoint is there would have the others ended with it.
+    run.workers.share(b"")
+    run.telemetry.interrupted(run.state)
+    raise Interrupted(
+        f"{reason}: stopped at step {run.state.step} of {run.budget.total_steps} with a checkpoint; "
+        "start the same again to go on"
+    )
 
 
 def _prune_reason(run: Run) -> str | None:
@@ -86,14 +92,20 @@ def _train_step(run: Run) -> float:
     state = run.state
     rate = run.schedule.rate(state.step) * state.recovery.rate_scale
     # Lists, not a generator: if a batch cannot be made, no gradient of the others is left behind.
-    batches = [
-        run.dataset.batch(next(state.sampler), run.config.reduction_factor)
-        for _ in range(run.config.accumulation_steps)
-    ]
-    run.tally = run.stepper(batches, state.masks, run.tally, step=state.step, rate=rate)
+    work = [_next_work(run) for _ in range(run.config.accumulation_steps)]
+    run.tally = run.stepper(work, state.masks, run.tally, step=state.step, rate=rate)
     state.step += 1
-    state.frames += sum(batch.frames for batch in batches)
+    state.frames += sum(part.frames for part, _ in work)
     return rate
+
+
+def _next_work(run: Run) -> Work:
+    """This worker's part of the next batch; all walk through the same batches."""
+    ratio, workers = run.config.reduction_factor, run.workers
+    part = Part.of(
+        next(run.state.sampler), run.dataset.mel_lengths, ratio, rank=workers.rank, size=workers.size
+    )
+    return part, run.dataset.batch(part.utterances, ratio) if part.utterances else None
 
 
 def _look(run: Run, rate: float) -> Remedy:
@@ -113,12 +125,10 @@ def _look(run: Run, rate: float) -> Remedy:
 
 
 def _log_is_due(run: Run) -> bool:
-    return (
-        run.state.step % LOG_STEPS == 0
-        or time.monotonic() - run.lap_began >= LOG_SECONDS
-        or _evaluation_is_due(run)
-        or _checkpoint_is_due(run)
-    )
+    if run.state.step % LOG_STEPS == 0 or _evaluation_is_due(run) or _checkpoint_is_due(run):
+        return True
+    # Workers' clocks differ, and what is read and acted upon must not.
+    return all(run.workers.agree(time.monotonic() - run.lap_began >= LOG_SECONDS))
 
 
 def _evaluation_is_due(run: Run) -> bool:
@@ -129,6 +139,18 @@ def _evaluation_is_due(run: Run) -> bool:
 def _checkpoint_is_due(run: Run) -> bool:
     step = run.state.step
     return step % run.trial.checkpoints.every_steps == 0 or step == run.budget.total_steps
+
+
+def _evaluated(run: Run) -> str | None:
+    """Let the leader evaluate, while the others wait; why training is over, if it is."""
+    verdict = evaluate_now(run) if run.workers.leads else None
+    (over,) = run.workers.agree(verdict is not None)
+    if not over:
+        return None
+    since = run.state.patience.improved_at
+    return (
+        f"{'stopped by the leader' if verdict is None else verdict.value}: no improvement since step {since}"
+    )
 
 
 def evaluate_now(run: Run) -> Verdict | None:

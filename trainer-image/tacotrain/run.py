@@ -1,4 +1,4 @@
-"""The parts of one attempt, and the small things the loop does with them: count time, save, go back."""
+"""The parts of one attempt, and the small things the loop does with them: count time, save, go back, bring workers together."""
 
 import time
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from tacotrain.schedule import Schedule
 from tacotrain.state import TrainState
 from tacotrain.step import Stepper, Tally
 from tacotrain.telemetry import Telemetry
+from tacotrain.workers import Sent, Workers
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Run:
     telemetry: Telemetry
     monitor: Monitor
     interruption: Interruption
+    workers: Workers
     begin: Callable[[], tuple[TrainState, Stepper]]
     """Makes the state before the first step; always the same one."""
     state: TrainState
@@ -64,13 +66,13 @@ class Run:
 
 
 def save(run: Run) -> None:
-    """Write a checkpoint of the current step, unless there is one.
+    """Write a checkpoint of the current step, unless there is one; of several workers the leader does.
 
     Raises:
         WriteError: The disk is full.
     """
     state = run.state
-    if run.saved_at == state.step:
+    if not run.workers.leads or run.saved_at == state.step:
         return
     if not state.weights_finite():
         run.telemetry.warn(
@@ -106,8 +108,27 @@ def adopt(run: Run, saved: Saved) -> None:
     run.tally = Tally.empty(run.device, run.state.recovery.bad_in_a_row)
 
 
+def unite(run: Run) -> None:
+    """Make every worker's state the leader's; alone there is nothing to do.
+
+    Over the network, not over the volume: another machine may see what was just written there only later.
+    """
+    if run.workers.size == 1:
+        return
+    content = run.workers.share(Sent.pack(run.state.files()) if run.workers.leads else b"")
+    if not run.workers.leads:
+        run.state.restore(Sent.unpack(content), run.device)
+        run.tally = Tally.empty(run.device, run.state.recovery.bad_in_a_row)
+
+
 def roll_back(run: Run, recovery: Recovery) -> None:
     """Go back to the last good checkpoint, or to the start where there is none."""
+    if run.workers.leads:
+        _go_back(run, recovery)
+    unite(run)
+
+
+def _go_back(run: Run, recovery: Recovery) -> None:
     left_at, seconds = run.state.step, run.state.seconds
     saved = run.store.newest_good()
     if saved is None:

@@ -20,6 +20,7 @@ from tacotrain.early_stopping import Patience
 from tacotrain.model.tacotron2 import Tacotron2
 from tacotrain.optim import AdamW, WeightAverage
 from tacotrain.recovery import Recovery
+from tacotrain.workers import Sent
 
 
 @dataclass(slots=True)
@@ -89,8 +90,8 @@ class TrainState:
             files[AVERAGE] = self.average.state_dict()
         return files
 
-    def restore(self, saved: Saved, device: torch.device) -> None:
-        """Become what a checkpoint holds."""
+    def restore(self, saved: Saved | Sent, device: torch.device) -> None:
+        """Become what a checkpoint holds, or what the leader has sent."""
         self.model.load_state_dict(saved.load(WEIGHTS, device))
         if self.average is not None:
             self.average.load_state_dict(saved.load(AVERAGE, device))

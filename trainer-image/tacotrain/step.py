@@ -1,10 +1,11 @@
 """One optimizer step: forward and backward over the accumulated batches, clip, update, all without asking the device.
 
 Whether a step was finite is decided on the device: a bad one changes neither weights nor running statistics, and the host
-learns of it when it next reads the numbers. Hence the GPU is never waited for between two readings.
+learns of it when it next reads the numbers. Hence the GPU is never waited for between two readings. Of several workers each
+computes its part of a batch; their gradients are summed before anything is decided, so all decide alike.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +13,12 @@ from torch import Tensor, nn
 
 from tacotrain.batch import Batch
 from tacotrain.config import TrainConfig
-from tacotrain.losses import compute_loss
+from tacotrain.losses import Losses, compute_loss, guided_weight
 from tacotrain.model.tacotron2 import Tacotron2
 from tacotrain.optim import AdamW, WeightAverage
+from tacotrain.parts import Part
+from tacotrain.shared_norm import norms_of
+from tacotrain.workers import Workers
 
 
 @dataclass(slots=True)
@@ -39,6 +43,9 @@ class Tally:
 
 
 LOSSES = ("loss", "mel", "mel_postnet", "gate", "guided")
+
+Work = tuple[Part, Batch | None]
+"""A worker's part of a batch and its content, None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Stepper:
         config: Loss weights, clipping, accumulation.
         device: Where to compute.
         bfloat16: Whether dense layers compute in bfloat16.
+        workers: Who trains the same model at the same time.
     """
 
     def __init__(
@@ -95,7 +103,10 @@ class Stepper:
         device: torch.device,
         *,
         bfloat16: bool,
+        workers: Workers,
     ) -> None:
+        self._workers = workers
+        self._norms = norms_of(model)
         self._model = model
         self._optimizer = optimizer
         self._average = average
@@ -108,32 +119,67 @@ class Stepper:
         self._saved = [buffer.clone() for buffer in self._statistics]
 
     def __call__(
-        self, batches: Iterable[Batch], masks: torch.Generator, tally: Tally, *, step: int, rate: float
+        self, work: Sequence[Work], masks: torch.Generator, tally: Tally, *, step: int, rate: float
     ) -> Tally:
-        """Make one step and add it to the tally."""
+        """Make one step and add it to the tally.
+
+        Args:
+            work: This worker's part of each batch that is accumulated.
+            masks: Where dropout comes from; in the same state for all workers.
+            tally: Of the steps so far.
+            step: Its number, from 0.
+            rate: Learning rate.
+
+        Raises:
+            WorkerLost: Another worker is gone.
+        """
         self._model.train()
         for saved, buffer in zip(self._saved, self._statistics, strict=True):
             saved.copy_(buffer)
-        losses_K, frames = self._accumulate(batches, masks, step)
+        losses_K = self._sum(self._accumulate(work, masks, step))
         norm = nn.utils.clip_grad_norm_(self._parameters, self._config.gradient_clip, foreach=True)
         bad = 1.0 - (torch.isfinite(norm) & torch.isfinite(losses_K[0])).float()
         self._update(rate, bad)
-        return _add(tally, losses_K, norm, bad, frames)
+        return _add(tally, losses_K, norm, bad, sum(part.frames for part, _ in work))
 
-    def _accumulate(self, batches: Iterable[Batch], masks: torch.Generator, step: int) -> tuple[Tensor, int]:
+    def _accumulate(self, work: Sequence[Work], masks: torch.Generator, step: int) -> Tensor:
+        """Make the gradients of this worker's parts; their losses."""
         share = 1 / self._config.accumulation_steps
         total_K = torch.zeros(len(LOSSES), device=self._device)
-        frames = 0
-        for batch in batches:
+        for part, batch in work:
+            own_masks = self._workers.masks(masks)
+            if batch is None:
+                self._stand_by()
+                continue
             moved = batch.to(self._device)
             with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
-                outputs = self._model(moved, self._model.draw_masks(moved, masks))
-            losses = compute_loss(outputs, moved, self._config, step)
+                outputs = self._model(moved, self._model.draw_masks(moved, own_masks))
+            losses = _weighed(compute_loss(outputs, moved, self._config, step), part, self._config, step)
             (losses.total * share).backward()  # type: ignore[no-untyped-call]
-            parts = (losses.total, losses.mel, losses.mel_postnet, losses.gate, losses.guided)
-            total_K += torch.stack([part.detach().float() for part in parts]) * share
-            frames += batch.frames
-        return total_K, frames
+            values = (losses.total, losses.mel, losses.mel_postnet, losses.gate, losses.guided)
+            total_K += torch.stack([value.detach().float() for value in values]) * share
+        return total_K
+
+    def _stand_by(self) -> None:
+        """The others normalize over the positions of all workers; this one has none."""
+        for norm in self._norms:
+            norm.stand_by()
+        for norm in reversed(self._norms):
+            norm.stand_by_backward()
+
+    def _sum(self, losses_K: Tensor) -> Tensor:
+        """Sum gradients and losses over all workers, in one go."""
+        if self._workers.size == 1:
+            return losses_K
+        gradients = [
+            torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self._parameters
+        ]
+        flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), losses_K])
+        self._workers.sum(flat)
+        *summed, losses_K = torch.split(flat, [*(weight.numel() for weight in self._parameters), len(LOSSES)])
+        for weight, gradient in zip(self._parameters, summed, strict=True):
+            weight.grad = gradient.view_as(weight)
+        return losses_K
 
     def _update(self, rate: float, bad: Tensor) -> None:
         self._optimizer.step(rate, bad)
@@ -142,6 +188,21 @@ class Stepper:
                 torch.where(bad > 0, saved, buffer, out=buffer)
         if self._average is not None:
             self._average.update(bad)
+
+
+def _weighed(losses: Losses, part: Part, config: TrainConfig, step: int) -> Losses:
+    """A part's losses by their weight in those of the whole batch: summed over workers they are what one worker would find."""
+    if part.frame_share == part.step_share == 1.0:
+        return losses
+    # The guided loss is a mean over decoder steps, the others are means over frames.
+    guided_too_much = part.frame_share - part.step_share
+    return Losses(
+        total=losses.total * part.frame_share - guided_weight(config, step) * guided_too_much * losses.guided,
+        mel=losses.mel * part.frame_share,
+        mel_postnet=losses.mel_postnet * part.frame_share,
+        gate=losses.gate * part.frame_share,
+        guided=losses.guided * part.step_share,
+    )
 
 
 def _add(tally: Tally, losses_K: Tensor, norm: Tensor, bad: Tensor, frames: int) -> Tally:

@@ -15,12 +15,19 @@ _EXPENDABLE: Final = ("samples", "alignments", "metrics", "message")
 """What a result can do without, first to go first; `result.json` has it all."""
 
 
-def write_termination_message(document: Mapping[str, Any]) -> None:
-    """Leave a document, if there is a place for it; its absence must not hide the real end."""
+def write_termination_message(document: Mapping[str, Any], *, if_unsaid: bool = False) -> None:
+    """Leave a document, if there is a place for it; its absence must not hide the real end.
+
+    Args:
+        document: What happened.
+        if_unsaid: Leave what another worker of this container has said before.
+    """
     place = os.environ.get(TERMINATION_ENV)
     path = Path(place) if place else _TERMINATION_DEFAULT
     if place or path.exists():
         with suppress(OSError):
+            if if_unsaid and path.exists() and path.stat().st_size:
+                return
             path.write_text(fitting(document), encoding="utf-8")
 
 

@@ -1,12 +1,14 @@
 """A Kubernetes Job and its pods become an `ObservedJob`. Pure; called by `kubernetes`.
 
 What a Job says is not enough: its conditions tell that it failed, its pods tell why. What counts is the newest pod that ran;
-pods that the platform took away before it (DisruptionTarget) were replaced by the Job controller itself.
+pods that the platform took away before it (DisruptionTarget) were replaced by the Job controller itself. Of several workers'
+pods the one counts that knows why all of them ended.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -24,6 +26,16 @@ LABEL_JOB: Final = "batch.kubernetes.io/job-name"
 DISRUPTED: Final = "DisruptionTarget"
 DEADLINE: Final = "DeadlineExceeded"
 MAX_MESSAGE: Final = 500
+_FOR_OTHERS: Final[Mapping[int | None, int]] = MappingProxyType(
+    {
+        ExitCode.CHECKPOINTED: 1,
+        ExitCode.TERMINATED: 1,
+        ExitCode.DEVICE_UNAVAILABLE: 2,
+        # Not for want of memory: at the end of its grace.
+        ExitCode.KILLED: 3,
+    }
+)
+"""Ends that another worker's end brings about, and how much they say all the same."""
 
 Document = Mapping[str, Any]
 T = TypeVar("T", TrialResult, Termination)
@@ -47,13 +59,10 @@ def observed_job(job: Document, pods: Sequence[Document]) -> ObservedJob | None:
     stopping = metadata.get("annotations", {}).get(names.ANNOTATION_STOPPING, "")
     phase = _phase(job, pods, stopping)
     said = _terminated(pod) if pod is not None and phase.ended else None
-    code = None if said is None else said.get("exitCode")
+    code = _exit_code(said)
     if phase is JobPhase.SUCCEEDED and code is None:
         code = 0
     termination = _parse(Termination, said) if phase is JobPhase.FAILED else None
-    if termination is not None and code == ExitCode.CRASH:
-        # torchrun ends with 1 whatever its workers ended with; the trainer's last word says it.
-        code = termination.exit_code
     started = _started(pod)
     return ObservedJob(
         name=metadata["name"],
@@ -124,22 +133,33 @@ def _alive(status: Document, pods: Sequence[Document]) -> bool:
 
 
 def _telling(pods: Sequence[Document]) -> Document | None:
-    """The pod whose end tells the Job's: the newest, and of an Indexed Job's workers the one that did not end well.
-
-    Where a worker was taken away the others fail for want of it.
-    """
-
-    def rank(pod: Document) -> tuple[bool, bool, str]:
-        said = _terminated(pod)
-        failed = said is not None and said.get("exitCode") != 0
-        disrupted = DISRUPTED in dict(true_conditions(pod.get("status", {})))
-        return disrupted, failed, pod["metadata"].get("creationTimestamp", "")
-
+    """The pod whose end tells the Job's: the newest, and of an Indexed Job's workers the one that the others ended for."""
     newest = max((pod["metadata"].get("creationTimestamp", "") for pod in pods), default="")
     workers = [pod for pod in pods if _index(pod)]
     if workers:
-        return max(pods, key=rank)
+        return max(pods, key=lambda pod: (_weight(pod), pod is _leader(pods)))
     return next((pod for pod in pods if pod["metadata"].get("creationTimestamp", "") == newest), None)
+
+
+def _weight(pod: Document) -> int:
+    """How much a worker's end says about the cause: where one is taken away or fails, the others miss it, stop or are ended."""
+    said, code = _terminated(pod), _exit_code(_terminated(pod))
+    if DISRUPTED in dict(true_conditions(pod.get("status", {}))):
+        return 6
+    if said is not None and said.get("reason") == SIGKILL_BY_MEMORY:
+        return 5
+    return {None: 0, ExitCode.OK: 0, **_FOR_OTHERS}.get(code, 4)
+
+
+def _exit_code(said: Document | None) -> int | None:
+    """What the trainer ended with: some launchers, such as torchrun, end with 1 whatever their workers ended with."""
+    code: int | None = None if said is None else said.get("exitCode")
+    termination = _parse(Termination, said) if code == ExitCode.CRASH else None
+    return code if termination is None else termination.exit_code
+
+
+def _leader(pods: Sequence[Document]) -> Document | None:
+    return next((pod for pod in pods if not _index(pod)), None)
 
 
 def _index(pod: Document) -> str:

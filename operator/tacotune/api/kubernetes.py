@@ -76,7 +76,7 @@ class TrainerSpec(ApiModel):
     pod_template: dict[str, Any] | None = None
     """Merged strategically into each attempt's pod."""
     workers: int = Field(default=1, ge=1, le=64)
-    """Above 1: one Indexed Job with torchrun."""
+    """Pods that train one trial together, a process for each of their GPUs; `batch_size` is that of all of them."""
     queue_name: str = Field(default="", max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")
     """Kueue's LocalQueue."""
     device: str = Field(default="auto", max_length=16, pattern=r"^(auto|cpu|cuda(:\d+)?)$")

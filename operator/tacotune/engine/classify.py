@@ -23,7 +23,7 @@ SIGKILL_BY_OTHERS = "Killed"
 
 _TRANSIENT = {
     ExitCode.CRASH: "crashed",
-    ExitCode.DEVICE_UNAVAILABLE: "device unavailable",
+    ExitCode.DEVICE_UNAVAILABLE: "device or worker unavailable",
     ExitCode.INTERNAL: "internal error",
     ExitCode.CANNOT_CREATE: "cannot create a file, perhaps the disk is full",
     ExitCode.CANNOT_WRITE: "cannot write, perhaps the disk is full",

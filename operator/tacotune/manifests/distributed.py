@@ -1,6 +1,7 @@
-"""`trainer.workers` above 1: the same Job, indexed, each pod running torchrun and meeting the others at index 0.
+"""`trainer.workers` above 1: the same Job, indexed, each pod starting a process a GPU and meeting the others at index 0.
 
-The rendezvous is static (node rank = index), so rank 0, which writes checkpoints and results, is always in the pod of index 0.
+`tacotrain launch` starts them as torchrun would, and ends with the exit code of the contract, where torchrun ends with 1. The
+rendezvous is static (node rank = index), so rank 0, which writes checkpoints and results, is always in the pod of index 0.
 """
 
 from typing import Any, Final
@@ -30,14 +31,14 @@ def worker_pod(
     container: dict[str, Any] = {
         **trainer,
         "command": [
-            "torchrun",
+            "tacotrain",
+            "launch",
             f"--nnodes={workers}",
             f"--nproc-per-node={processes}",
             "--node-rank=$(JOB_COMPLETION_INDEX)",
             f"--master-addr={job_name}-0.{service}",
             f"--master-port={PORT}",
-            "--module",
-            "tacotrain",
+            "--",
         ],
         "ports": [{"name": "rendezvous", "containerPort": PORT}],
         "volumeMounts": [*trainer["volumeMounts"], {"name": "shm", "mountPath": SHARED_MEMORY}],
