@@ -76,11 +76,11 @@ def test_what_pydantic_refuses_and_the_api_server_lets_through_is_said_and_start
     ("spec", "said"),
     [
         ({"dataset": {"path": "recordings"}}, "spec.dataset.path is a folder of one machine"),
-        ({"warmStart": {"fromStudies": ["a"], "weights": "best"}}, "spec.warmStart.weights"),
+        ({"warmStart": {"fromStudies": ["a"], "weights": "best"}}, "has no study 'a' in this database"),
     ],
-    ids=["a local folder", "weights of another study"],
+    ids=["a local folder", "the voice of a study that never was"],
 )
-def test_what_only_one_machine_can_do_is_refused(
+def test_what_the_cluster_does_not_have_is_refused(
     study: ClusterStudy, operator: Operator, spec: Object, said: str
 ) -> None:
     study.create(**spec)

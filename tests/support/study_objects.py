@@ -13,6 +13,7 @@ from tacotune.manifests.storage_secret import storage_secret, storage_secret_key
 from tacotune.manifests.trial_config import trial_config_map
 from tacotune.manifests.trial_job import trial_job
 from tacotune.manifests.volume_claim import volume_claim
+from tacotune.manifests.warm_start import EarlierVoice
 from tacotune.manifests.workers_service import workers_service
 
 PLATFORM = Platform(
@@ -58,6 +59,7 @@ def objects_of(study: TTSStudy, platform: Platform = PLATFORM) -> list[Manifest]
                 name=name,
                 storage_secret=spec.storage.secret_ref if spec.storage else storage_secret_key(ref),
                 deadline_seconds=spec.active_deadline_seconds,
+                warm_start=EarlierVoice("first-voice", "0b2f3c4d") if spec.warm_start is not None else None,
             )
         )
     found.append(

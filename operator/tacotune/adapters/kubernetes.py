@@ -20,10 +20,12 @@ from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_logs import last_words
 from tacotune.adapters.kube_publication import Publisher
 from tacotune.adapters.kube_view import KubeView
+from tacotune.adapters.kube_warm_start import WarmStart
 from tacotune.api import names
 from tacotune.api.hashing import spec_hash
 from tacotune.api.kubernetes import SecretKey
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.trial_contract import TrialDocument
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import JobPhase, ObservedJob, Publication, Purpose
 from tacotune.manifests.common import DATA, DOCUMENT, MOUNT, Platform, StudyRef, selector
@@ -32,6 +34,7 @@ from tacotune.manifests.storage_secret import storage_secret_key
 from tacotune.manifests.trial_config import trial_config_map
 from tacotune.manifests.trial_job import trial_job
 from tacotune.manifests.volume_claim import volume_claim
+from tacotune.manifests.warm_start import warm_start_checkpoint
 from tacotune.manifests.workers_service import workers_service
 from tacotune.ports import ClusterUnavailable, Launch, StudyKey
 
@@ -57,6 +60,7 @@ class KubernetesCluster:
         self._spec: TTSStudySpec | None = None
         self._view = KubeView(api, study)
         self._publisher = Publisher(api, self._view, study, platform, self._root)
+        self._warm_start = WarmStart(api, self._view, study, self._root)
 
     def follow(self, spec: TTSStudySpec) -> None:
         """Take the study and its objects as they are now; before the passes of each look."""
@@ -71,7 +75,11 @@ class KubernetesCluster:
         return sorted(found, key=lambda job: job.name)
 
     def dataset(self) -> tuple[bool, str]:
-        """Whether the prepared dataset lies on the volume; the volume is made when there is none."""
+        """Whether the prepared dataset lies on the volume; the volume is made when there is none.
+
+        Raises:
+            InvalidStudy: Trials are to begin with an earlier study's weights, and there are none.
+        """
         spec = self._the_spec()
         self._view.look()
         claim = self._view.claim
@@ -81,6 +89,7 @@ class KubernetesCluster:
             claim = self._api.apply(self._claim_path(), volume_claim(self._study, self._platform, spec))
         self._view.claim = claim
         self._publisher.look(claim)
+        self._warm_start.look(claim, spec)
         if self._annotation(names.ANNOTATION_PREPARED) == self._dataset_mark():
             return True, f"prepared on {claim['metadata']['name']}"
         if any(
@@ -124,7 +133,7 @@ class KubernetesCluster:
             if spec.trainer.workers > 1:
                 service = workers_service(self._study, self._platform)
                 self._api.apply(f"{self._path('services')}/{service['metadata']['name']}", service)
-            self._configure(name, launch)
+            warm = self._configure(name, launch).warm_start is not None
             body = trial_job(
                 self._study,
                 self._platform,
@@ -135,6 +144,7 @@ class KubernetesCluster:
                 name=name,
                 storage_secret=self._secret(spec),
                 deadline_seconds=spec.active_deadline_seconds,
+                warm_start=self._warm_start.voice if warm else None,
             )
         try:
             self._view.put(self._api.create(self._path("jobs"), body))
@@ -189,7 +199,10 @@ class KubernetesCluster:
     def _pods_of(self, job: str) -> list[Mapping[str, Any]]:
         return [pod for pod in self._view.pods if pod["metadata"].get("labels", {}).get(LABEL_JOB) == job]
 
-    def _configure(self, name: str, launch: Launch) -> None:
+    def _configure(self, name: str, launch: Launch) -> TrialDocument:
+        """Leave the attempt's document where its pod reads it."""
+        voice, setting = self._warm_start.voice, launch.spec.warm_start
+        wanted = voice is not None and setting is not None and setting.weights == "best"
         document = trial_document(
             launch,
             StudyKey(self._study.namespace, self._study.name, self._study.uid),
@@ -197,9 +210,12 @@ class KubernetesCluster:
             directory=self._root / names.trial_directory(launch.purpose.value, launch.trial),
             threads=launch.spec.trainer.threads,
             every_seconds=10.0,
+            warm_start=warm_start_checkpoint(self._study, voice) if voice is not None and wanted else None,
         )
         if launch.spec_hash != spec_hash(launch.spec) and (earlier := self._earlier_document(launch)):
             document = under_earlier_snapshot(document, earlier, launch.overrides)
+        if document.warm_start is not None:
+            self._warm_start.still_there()
         body = trial_config_map(
             self._study, self._platform, name, document.model_dump(mode="json", by_alias=True)
         )
@@ -210,15 +226,16 @@ class KubernetesCluster:
             mark = names.ANNOTATION_DOCUMENT
             annotations = there.get("metadata", {}).get("annotations", {})
             if annotations.get(mark) == body["metadata"]["annotations"][mark]:
-                return
+                return document
             if self._api.get(f"{self._path('jobs')}/{name}") is None and _owned(there, self._study):
                 # Left by a pass that was cut off before the Job, or from before a reset; nothing reads it.
                 self._api.delete(f"{self._path('configmaps')}/{name}")
                 self._api.create(self._path("configmaps"), body)
-                return
+                return document
             raise ClusterUnavailable(
                 f"ConfigMap {name} is there with other content: {conflict}", 10.0
             ) from None
+        return document
 
     def _earlier_document(self, launch: Launch) -> Mapping[str, Any] | None:
         for attempt in range(launch.attempt - 1, 0, -1):

@@ -54,7 +54,7 @@ _VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _SINGLY: Final = "change what is yours one by one"
-_OUR_VOLUMES: Final = frozenset([names.VOLUME, "trial", "dataset"])
+_OUR_VOLUMES: Final = frozenset([names.VOLUME, names.WARM_START_VOLUME, "trial", "dataset"])
 _CHANGEABLE_VOLUMES: Final = frozenset(["tmp", "shm"])
 """Ours too, but on any medium and of any size."""
 _OUR_PREFIXES: Final = (f"{names.GROUP}/", "batch.kubernetes.io/")
@@ -137,7 +137,7 @@ def _trainer_findings(container: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _hidden(path: str) -> str:
     """The place of ours that a mount at this path would cover, at least in part."""
-    for own in (names.MOUNT, names.CONFIG, names.DATA):
+    for own in (names.MOUNT, names.CONFIG, names.DATA, names.WARM_START):
         if PurePosixPath(path).is_relative_to(own):
             return own
     return ""

@@ -207,8 +207,6 @@ def _only_on_one_machine(spec: TTSStudySpec) -> str:
     """What `tacotune run` can do and a cluster cannot; empty when there is nothing of it in the spec."""
     if spec.dataset.path is not None:
         return "spec.dataset.path is a folder of one machine: give persistentVolumeClaim, or speech"
-    if spec.warm_start is not None and spec.warm_start.weights != "none":
-        return "spec.warmStart.weights: on a cluster only none, which begins with the earlier studies' parameters"
     return ""
 
 

@@ -8,6 +8,7 @@ from tacotune.manifests.common import CONFIG, DOCUMENT, Manifest, Platform, Stud
 from tacotune.manifests.distributed import indexed, worker_pod
 from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
+from tacotune.manifests.warm_start import EarlierVoice, warm_start_volumes
 
 
 def trial_job(
@@ -21,6 +22,7 @@ def trial_job(
     name: str,
     storage_secret: SecretKey,
     deadline_seconds: int | None,
+    warm_start: EarlierVoice | None = None,
 ) -> Manifest:
     """The Job that mounts the ConfigMap of the same name and trains by it.
 
@@ -34,6 +36,7 @@ def trial_job(
         name: Of the Job and of its ConfigMap, by `api.names.job_name`.
         storage_secret: Where the DSN lies.
         deadline_seconds: After which Kubernetes ends it, if ever.
+        warm_start: The voice that its document says to begin with.
     """
     own = labels(study, purpose, purpose=purpose, trial=trial, attempt=attempt)
     secret = {"name": storage_secret.name, "key": storage_secret.key}
@@ -46,7 +49,10 @@ def trial_job(
         arguments=["train", "--trial", f"{CONFIG}/{DOCUMENT}"],
         resources=spec.trainer.resources,
         env=[{"name": names.STORAGE_URL, "valueFrom": {"secretKeyRef": secret}}],
-        volumes=[(config, {"name": "trial", "mountPath": CONFIG, "readOnly": True})],
+        volumes=[
+            (config, {"name": "trial", "mountPath": CONFIG, "readOnly": True}),
+            *warm_start_volumes(study, warm_start),
+        ],
     )
     workers = spec.trainer.workers
     if workers > 1:
