@@ -70,11 +70,15 @@ test-e2e: kind-up ## Tests with real pods in a kind cluster, which stays up
 KIND := PYTHONPATH=tests $(RUN)/python -m support.kind
 
 .PHONY: kind-up
-kind-up: $(STAMP) ## A kind cluster with all images; without Docker, as root: one of Debian packages and Go modules
+kind-up: $(STAMP) ## A kind cluster with the chart in it; without Docker, as root: one of Debian packages and Go modules
 	@$(KIND) up
 
+.PHONY: kind-demo
+kind-demo: $(STAMP) ## kind-up, then the quickstart in it, followed to its voice in runs/kind-demo
+	@$(KIND) demo
+
 .PHONY: kind-load
-kind-load: $(STAMP) ## Build the images anew and load what has changed into the kind cluster
+kind-load: $(STAMP) ## Build the images anew, load what has changed into the kind cluster, upgrade the chart
 	@$(KIND) load
 
 .PHONY: kind-down

@@ -1,26 +1,15 @@
-"""The end-to-end tests share one kind cluster, which stays up afterwards (`make kind-down` takes it down)."""
+"""The end-to-end tests share one kind cluster with the chart in it; both stay afterwards (`make kind-down` takes them down)."""
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from support.chart import CHART, PROGRAMS
-from support.kind import cluster, paths, session
-from support.kind.processes import run
+from support.kind import cluster, session
+from support.kind.release import NAMESPACE
 from support.kind_study import KindStudy
 from support.namespace import Namespace
-from support.toolchain import build
-
-RELEASE = "tacotune-system"
-VALUES = (
-    "image.tag=e2e",
-    "trainer.image.tag=e2e",
-    "postgresql.embedded.image.repository=tacotune/postgres",
-    "postgresql.embedded.image.tag=e2e",
-    "postgresql.embedded.persistence.size=1Gi",
-    "operator.extraArgs={--poll-seconds=1}",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,47 +21,52 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def kind() -> None:
-    """The cluster with all images."""
+    """The cluster with images and chart of this checkout."""
     session.up()
+
+
+@pytest.fixture(scope="session")
+def release(kind: None) -> Namespace:
+    """Where the operator and its Postgres are."""
+    return Namespace(NAMESPACE)
 
 
 @pytest.fixture
 def namespace(kind: None) -> Iterator[Namespace]:
-    """A namespace that takes everything with it; restricted pods only, as a careful cluster has it."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield Namespace(name)
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture(scope="session")
-def release(kind: None) -> Iterator[Namespace]:
-    """The chart, installed by helm as a person would; it goes with the session, the cluster stays."""
-    helm = str(build(PROGRAMS) / "helm")
-    where = ("--kubeconfig", str(paths.kubeconfig()), "--namespace", RELEASE)
-    values = [word for value in VALUES for word in ("--set", value)]
-    run(
-        "helm install",
-        [
-            helm,
-            "upgrade",
-            "--install",
-            "tacotune",
-            str(CHART),
-            "--create-namespace",
-            "--wait",
-            "--timeout=5m",
-            *where,
-            *values,
-        ],
-    )
-    yield Namespace(RELEASE)
-    run("helm uninstall", [helm, "uninstall", "tacotune", "--wait", *where])
+    """A namespace that takes everything with it."""
+    with _namespace() as made:
+        yield made
 
 
 @pytest.fixture
-def study(release: Namespace, namespace: Namespace) -> Iterator[KindStudy]:
+def study(namespace: Namespace) -> Iterator[KindStudy]:
     """A study that is yet to be created; the operator lets it go in the end."""
-    yield KindStudy(namespace)
-    namespace.kubectl("delete", "tts", "--all", "--timeout=120s")
+    with _study(namespace) as made:
+        yield made
+
+
+@pytest.fixture
+def neighbour(kind: None) -> Iterator[KindStudy]:
+    """A study of the same name in another namespace."""
+    with _namespace() as namespace, _study(namespace) as made:
+        yield made
+
+
+@contextmanager
+def _namespace() -> Iterator[Namespace]:
+    """Restricted pods only, as a careful cluster has it."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    try:
+        yield Namespace(name)
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@contextmanager
+def _study(namespace: Namespace) -> Iterator[KindStudy]:
+    try:
+        yield KindStudy(namespace)
+    finally:
+        namespace.kubectl("delete", "tts", "--all", "--timeout=120s")

@@ -75,9 +75,12 @@ def test_training_goes_on_while_postgres_restarts(study: KindStudy, release: Nam
     study.create(**ONE, fixedParameters={"epochs": 2000, "max_steps": 400})
     study.pod(0)
     release.kubectl("scale", "statefulset/tacotune-postgresql", "--replicas=0")
-    eventually(lambda: study.condition("StorageReady") == "False", within=SECONDS, every=1)
-    assert study.pod(0), "it trains on"
-    release.kubectl("scale", "statefulset/tacotune-postgresql", "--replicas=1")
+    try:
+        eventually(lambda: study.condition("StorageReady") == "False", within=SECONDS, every=1)
+        assert study.pod(0), "it trains on"
+    finally:
+        # The release is everybody's.
+        release.kubectl("scale", "statefulset/tacotune-postgresql", "--replicas=1")
     eventually(lambda: study.condition("StorageReady") == "True", within=SECONDS, every=1)
     status = study.ends()
     assert (status["attempts"], status["recentFailures"]) == (2, [])
@@ -116,3 +119,25 @@ def test_what_is_retained_stays_and_what_is_to_be_deleted_goes(
     eventually(
         lambda: "tiny" not in namespace.kubectl("get", "pvc,jobs,cm", "-o", "name"), within=SECONDS, every=1
     )
+
+
+def test_studies_of_one_name_in_two_namespaces_keep_apart(
+    study: KindStudy, neighbour: KindStudy, release: Namespace
+) -> None:
+    both = (study.create(**ONE), neighbour.create(maxTrials=2, parallelism=1))
+    ended = [one.ends() for one in both]
+    assert [status["trials"]["total"] for status in ended] == [1, 2]
+    pods = [{name for name in one.attempts() if "publish" not in name} for one in both]
+    assert pods == [{"tiny-prepare-1", "tiny-0-1"}, {"tiny-prepare-1", "tiny-0-1", "tiny-1-1"}]
+    assert [_rows(release, one) for one in both] == [1, 2]
+
+
+def _rows(release: Namespace, study: KindStudy) -> int:
+    """How many trials the database has of a study."""
+    uid = study.namespace.get("tts/tiny")["metadata"]["uid"][:8]
+    count = (
+        "SELECT count(*) FROM trials JOIN studies USING (study_id)"
+        f" WHERE study_name = '{study.namespace.name}.tiny.{uid}'"
+    )
+    query = ("psql", "--username=postgres", "--no-psqlrc", "-At", "-c", count, "optuna")
+    return int(release.kubectl("exec", "statefulset/tacotune-postgresql", "--", *query))

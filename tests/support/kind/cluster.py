@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import Any, Final
 
 from support import toolchain
@@ -39,7 +40,7 @@ def up() -> Docker:
     config = paths.cache() / "cluster.json"
     config.write_text(json.dumps(configuration(image, _store(docker, image))))
     with step("kind create cluster"):
-        run("kind", [_program("kind"), *_arguments(config)], env=docker.env)
+        run("kind", [program("kind"), *_arguments(config)], env=docker.env)
     with step("waiting for DNS and volumes"):
         for namespace, deployment in (
             ("kube-system", "coredns"),
@@ -93,7 +94,7 @@ def is_up(docker: Docker) -> bool:
         paths.kubeconfig().exists()
         and docker.succeeds("container", "inspect", NODE)
         and succeeds(
-            [_program("kubectl"), f"--kubeconfig={paths.kubeconfig()}", "get", "--raw=/readyz"], within=10
+            [program("kubectl"), f"--kubeconfig={paths.kubeconfig()}", "get", "--raw=/readyz"], within=10
         )
     )
 
@@ -105,7 +106,7 @@ def kubectl(*arguments: str, text: str = "", within: float = 120) -> str:
 
 def kubectl_command(*arguments: str) -> list[str]:
     """`kubectl …` for this cluster."""
-    return [_program("kubectl"), f"--kubeconfig={paths.kubeconfig()}", *arguments]
+    return [str(program("kubectl")), f"--kubeconfig={paths.kubeconfig()}", *arguments]
 
 
 def configuration(image: str, store: str | None) -> dict[str, Any]:
@@ -189,14 +190,14 @@ def _node_image(docker: Docker) -> str:
 
 
 def _kind(docker: Docker, *arguments: str) -> str:
-    return output([_program("kind"), *arguments], env=docker.env)
+    return output([program("kind"), *arguments], env=docker.env)
 
 
-def _program(name: str) -> str:
+def program(name: str) -> Path:
     """A program from the toolchain; on a machine with Docker and without Go, the one on PATH does."""
     try:
-        return str(toolchain.build([name]) / name)
+        return toolchain.build([name]) / name
     except toolchain.ToolchainError as error:
         if found := shutil.which(name):
-            return found
+            return Path(found)
         raise KindError(f"{error} Or put `{name}` on PATH.", error.code) from error

@@ -48,26 +48,25 @@ class Build:
 
 
 _IMAGES: Final = REPOSITORY / "tests/images"
-BUILDS: Final = (
-    Build("tools", _IMAGES / "tools/Dockerfile", _IMAGES / "tools", PYTHON),
-    Build("postgres", _IMAGES / "postgres/Dockerfile", _IMAGES / "postgres", PYTHON),
-    Build("operator", REPOSITORY / "Dockerfile", REPOSITORY, PYTHON),
-    Build(
-        "trainer",
-        REPOSITORY / "trainer-image/Dockerfile",
-        REPOSITORY,
-        TORCH,
-        pulled_arguments=("TORCH_INDEX=https://download.pytorch.org/whl/cpu",),
-        base_arguments=("TORCH_INDEX=base",),
-    ),
+TOOLS: Final = Build("tools", _IMAGES / "tools/Dockerfile", _IMAGES / "tools", PYTHON)
+POSTGRES: Final = Build("postgres", _IMAGES / "postgres/Dockerfile", _IMAGES / "postgres", PYTHON)
+OPERATOR: Final = Build("operator", REPOSITORY / "Dockerfile", REPOSITORY, PYTHON)
+TRAINER: Final = Build(
+    "trainer",
+    REPOSITORY / "trainer-image/Dockerfile",
+    REPOSITORY,
+    TORCH,
+    pulled_arguments=("TORCH_INDEX=https://download.pytorch.org/whl/cpu",),
+    base_arguments=("TORCH_INDEX=base",),
 )
+BUILDS: Final = (TOOLS, POSTGRES, OPERATOR, TRAINER)
 
 
-def build_and_load(docker: Docker, builds: Sequence[Build] = BUILDS) -> None:
-    """Build what has changed and load what the node does not have."""
+def build_and_load(docker: Docker, builds: Sequence[Build] = BUILDS) -> dict[str, str]:
+    """Build what has changed and load what the node does not have; return each reference with what it is now."""
     for build in builds:
         build_image(docker, build)
-    load(docker, [build.reference for build in builds])
+    return load(docker, [build.reference for build in builds])
 
 
 def build_image(docker: Docker, build: Build) -> None:
@@ -97,8 +96,8 @@ def build_image(docker: Docker, build: Build) -> None:
         )
 
 
-def load(docker: Docker, references: Sequence[str]) -> None:
-    """Put images of this Docker into the node, layers that several of them share once."""
+def load(docker: Docker, references: Sequence[str]) -> dict[str, str]:
+    """Put images of this Docker into the node, layers that several of them share once; return their identities."""
     # Without the quotes of a Go template's string: the identity that a rebuilt image changes.
     wanted = {
         name: docker.output("image", "inspect", "--format", "{{.Id}}", name).strip() for name in references
@@ -113,11 +112,12 @@ def load(docker: Docker, references: Sequence[str]) -> None:
     ]
     if not missing:
         say("the node has all images")
-        return
+        return wanted
     with step(f"loading {', '.join(missing)} into the node"):
         _pipe(docker, ["docker", "save", *missing], ["docker", "exec", "-i", NODE, *_CTR, "import", "-"])
     lines = "".join(f"{name} {identity}\n" for name, identity in {**loaded, **wanted}.items())
     docker.output("exec", "-i", NODE, "sh", "-c", f"cat > {_LOADED}", text=lines)
+    return wanted
 
 
 def _pipe(docker: Docker, source: Sequence[str], target: Sequence[str]) -> None:

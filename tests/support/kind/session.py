@@ -1,24 +1,24 @@
-"""The whole of `make kind-up`, `make kind-load`, `make kind-down` and `make kind-clean`; the end-to-end tests call them, too."""
+"""The whole of `make kind-up`, `make kind-load`, `make kind-down` and `make kind-clean`; the end-to-end tests call `up`, too."""
 
 import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.kind import cluster, images, paths
+from support.kind import cluster, images, paths, release
 from support.kind.progress import say
 
 
 def up() -> None:
-    """The cluster with all images in it; what is there already is left as it is."""
+    """The cluster, all images in it and the chart installed, as this checkout has them; what is so already stays as it is."""
     with _alone():
-        images.build_and_load(cluster.up())
+        release.install(images.build_and_load(cluster.up()))
 
 
 def load() -> None:
-    """The images anew, in a cluster that is up."""
+    """Images and chart anew, in a cluster that is up."""
     with _alone():
-        images.build_and_load(cluster.docker())
+        release.install(images.build_and_load(cluster.docker()))
 
 
 def down() -> None:
@@ -47,4 +47,7 @@ def _alone() -> Iterator[None]:
         except BlockingIOError:
             say("another kind-up, kind-load or kind-down is at work; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        # Left by one that was killed: whoever holds the lock makes nothing yet.
+        for unfinished in paths.cache().glob(".making-*"):
+            shutil.rmtree(unfinished)
         yield

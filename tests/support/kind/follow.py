@@ -1,0 +1,106 @@
+"""A study as a person would follow it: its row of `kubectl get` each time it changes, and the events worth reading. Called by `demo`."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from support.kind import cluster
+from support.kind.errors import KindError
+
+NOTABLE: Final = frozenset({"NewBest", "FinalTrainingStarted", "PublishingBest", "StudySucceeded"})
+"""Besides every warning."""
+ENDED: Final = frozenset({"Succeeded", "Failed"})
+LAST_WORDS_SECONDS: Final = 3.0
+"""The operator tells of an end after it has written it into the status."""
+_EVENT: Final = "custom-columns=TYPE:.type,REASON:.reason,MESSAGE:.message"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that one of the two watches printed; no text when it ended."""
+
+    watch: str
+    text: str
+
+
+def follow(namespace: str, study: str, uid: str) -> str:
+    """Print what happens to a study until it has ended; return its phase then.
+
+    Raises:
+        KindError: when the cluster is out of reach.
+    """
+    lines: SimpleQueue[Line] = SimpleQueue()
+    chosen = f"involvedObject.kind=TTSStudy,involvedObject.uid={uid}"
+    rows = ("get", "ttsstudies", study, "--watch")
+    events = ("get", "events", "--field-selector", chosen, "--no-headers", "--output", _EVENT, "--watch")
+    with _watch("rows", namespace, rows, lines), _watch("events", namespace, events, lines):
+        return _print(lines)
+
+
+def _print(lines: SimpleQueue[Line]) -> str:
+    """Until the row says that the study has ended, and what is told in the seconds after that."""
+    table, phase = Table(), ""
+    while True:
+        try:
+            line = lines.get(timeout=LAST_WORDS_SECONDS if phase else None)
+        except Empty:
+            return phase
+        if not line.text and not phase:
+            raise KindError("The API server ended the watch; run the same command again to follow on.")
+        if line.watch == "rows":
+            if table.is_new(line.text):
+                print(line.text, flush=True)
+            phase = phase or table.phase(line.text)
+        elif told := event(line.text):
+            print(told, flush=True)
+
+
+class Table:
+    """The rows of one study: which of them are worth a line, and what they say."""
+
+    def __init__(self) -> None:
+        self._header = ""
+        self._last = ""
+
+    def is_new(self, row: str) -> bool:
+        """Whether a row differs from the last in more than its hours and its age."""
+        if row.startswith("NAME "):
+            self._header = row
+            return True
+        before, self._last = self._last, row[: self._header.find("GPU-H")].rstrip()
+        return self._last != before
+
+    def phase(self, row: str) -> str:
+        """Succeeded, Failed, or nothing while it goes on."""
+        return next((word for word in row.split()[1:2] if word in ENDED), "")
+
+
+def event(text: str) -> str:
+    """A notable event, indented below the row; nothing for another."""
+    kind, _, rest = text.partition(" ")
+    reason, _, message = rest.strip().partition(" ")
+    return f"    {reason}: {message.strip()}" if kind == "Warning" or reason in NOTABLE else ""
+
+
+@contextmanager
+def _watch(name: str, namespace: str, arguments: tuple[str, ...], lines: SimpleQueue[Line]) -> Iterator[None]:
+    """A kubectl that prints into the queue for as long as the block lasts."""
+    command = cluster.kubectl_command("--namespace", namespace, *arguments)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+
+        def pump() -> None:
+            for line in process.stdout or ():
+                lines.put(Line(name, line.rstrip()))
+            lines.put(Line(name, ""))
+
+        thread = threading.Thread(target=pump, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            process.terminate()
+            thread.join()
