@@ -1,7 +1,12 @@
-"""The best voice of a study, copied out of its volume by a pod that only reads. Called by `demo`."""
+"""The best voice of a study, copied out of its volume: by `kubectl tacotune export` where that is installed, else by a pod of ours.
 
+Called by `demo`.
+"""
+
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -9,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from support.kind import cluster
+from support.kind import cluster, paths
 from support.kind.errors import KindError
+from support.kind.processes import run
 from support.namespace import Namespace
 from support.pods import pod, pod_spec
 from tacotune.api import names
 
+PLUGIN: Final = Path(sys.executable).with_name("kubectl-tacotune")
 READER: Final = "voice-reader"
 LIFE_SECONDS: Final = 300
 
@@ -25,6 +32,25 @@ def copy_voice(namespace: Namespace, study: str, folder: Path) -> None:
     Raises:
         KindError: with what kubectl said.
     """
+    if PLUGIN.exists():
+        _export(namespace, study, folder)
+    else:
+        _read(namespace, study, folder)
+
+
+def _export(namespace: Namespace, study: str, folder: Path) -> None:
+    programs = cluster.program("kubectl").parent
+    run(
+        "kubectl-tacotune",
+        [
+            *(PLUGIN, "export", study, "--output", folder, "--force"),
+            *("--namespace", namespace.name, "--kubeconfig", paths.kubeconfig()),
+        ],
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+    )
+
+
+def _read(namespace: Namespace, study: str, folder: Path) -> None:
     uid = namespace.get(f"ttsstudies/{study}")["metadata"]["uid"]
     best = f"{names.MOUNT}/{names.study_directory(uid)}/best"
     with _reader(namespace, names.checkpoints_claim_name(study)):
