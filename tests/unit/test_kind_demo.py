@@ -64,15 +64,24 @@ def test_a_rebuilt_image_replaces_the_pods_that_run_it_and_no_others() -> None:
 def test_the_summary_names_the_best_trial_its_alignment_and_where_the_voice_lies(tmp_path: Path) -> None:
     voice = {
         "metrics": {"tts_score": 0.31, "alignment": 0.82},
-        "parameters": {"learning_rate": 0.01},
+        "parameters": {"learning_rate": 0.01, "encoder_dim": 16},
         "samples": ["samples/0.wav", "samples/1.wav"],
         "alignments": ["alignments/0.png"],
     }
     (tmp_path / "best.json").write_text(json.dumps(voice))
-    status = {"best": {"trial": 7, "shown": "0.4"}, "trials": {"total": 12}}
+    status = {
+        "best": {"trial": 7, "shown": "0.4", "parameters": {"learning_rate": 0.01}},
+        "trials": {"total": 12},
+    }
     console = Console(width=300)
     with console.capture() as capture:
         console.print(demo.summary(status, tmp_path))
     text = capture.get()
-    for part in ("Trial 7 is the best of 12: 0.4", "0.820", "alignment", str(tmp_path / "samples/0.wav")):
+    for part in (
+        "Trial 7 is the best of 12: 0.4",
+        "0.820",
+        "alignment",
+        "learning_rate=0.01",
+        str(tmp_path / "samples/0.wav"),
+    ):
         assert part in text

@@ -33,8 +33,10 @@ def up() -> Docker:
         # A node that a dead daemon left behind does not come back by itself.
         _kind(docker, "delete", "cluster", "--name", NAME)
     if is_up(docker):
-        say(f"the cluster is up already: KUBECONFIG={paths.kubeconfig()}")
-        return docker
+        if _is_of_this_checkout(docker):
+            say(f"the cluster is up already: KUBECONFIG={paths.kubeconfig()}")
+            return docker
+        say("the cluster that is up has another node image; it is made anew")
     _kind(docker, "delete", "cluster", "--name", NAME)
     image = _node_image(docker)
     config = paths.cache() / "cluster.json"
@@ -165,11 +167,21 @@ def _arguments(config: os.PathLike[str]) -> tuple[str, ...]:
     )
 
 
+def _is_of_this_checkout(docker: Docker) -> bool:
+    """Whether the node came from an image that this checkout would use: another checkout may have brought the cluster up."""
+    image = docker.output("container", "inspect", "--format", "{{.Config.Image}}", NODE).strip()
+    return image in {PULLED, _built()}
+
+
+def _built() -> str:
+    return f"{_BUILT}:{node_image.key()}"
+
+
 def _node_image(docker: Docker) -> str:
     """The image of the node in this Docker: there already, pulled, or built."""
     if docker.has(PULLED):
         return PULLED
-    built = f"{_BUILT}:{node_image.key()}"
+    built = _built()
     if docker.has(built):
         return built
     if not docker.ours:

@@ -68,4 +68,4 @@ def summary(status: Mapping[str, Any], folder: Path) -> Group:
     files = {
         kind.rstrip("s"): folder / path for kind in ("samples", "alignments") for path in voice[kind][:1]
     }
-    return best_voice(title, voice["metrics"], voice["parameters"], {**files, "all of it": folder})
+    return best_voice(title, voice["metrics"], best["parameters"], {**files, "all of it": folder})
