@@ -8,7 +8,7 @@ import pytest
 
 from support.kind import cluster, debian, paths
 from support.kind.errors import EX_UNAVAILABLE, KindError
-from support.kind.traces import without_docker
+from support.kind.traces import bridges_of_docker, without_docker
 
 RULES = """\
 *filter
@@ -18,17 +18,29 @@ RULES = """\
 -A FORWARD -j DOCKER-USER
 -A FORWARD -i eth0 -j ACCEPT
 -A DOCKER ! -i docker0 -o docker0 -j DROP
+-A POSTROUTING -s 172.31.64.0/24 ! -o br-d6fdee8d3984 -j MASQUERADE
 COMMIT
 """
+OURS = "br-d6fdee8d3984"
 
 
 def test_the_rules_of_others_outlive_docker() -> None:
     kept = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n"
-    assert without_docker(RULES, refused=False) == kept
+    assert without_docker(RULES, [OURS], refused=False) == kept
 
 
 def test_forwarding_that_was_refused_before_docker_stays_refused() -> None:
-    assert ":FORWARD DROP" in without_docker(RULES, refused=True)
+    assert ":FORWARD DROP" in without_docker(RULES, [OURS], refused=True)
+
+
+def test_only_bridges_with_our_addresses_are_taken_back() -> None:
+    links = [
+        {},
+        {"ifname": OURS, "addr_info": [{"local": "172.31.64.1"}]},
+        {"ifname": "br-0f0f0f0f0f0f", "addr_info": [{"local": "172.18.0.1"}]},
+        {"ifname": "virbr0", "addr_info": []},
+    ]
+    assert bridges_of_docker(json.dumps(links)) == [OURS]
 
 
 def test_a_pulled_node_is_left_as_kind_made_it() -> None:
