@@ -4,12 +4,14 @@
 
 Each side is `tacotrain launch`, as a pod runs it, over the same random utterances of 200-400 frames; they take turns, and the median
 of the rounds counts. The batch is the same, shared out, so all sides do the same work. Speed is frames over the seconds of
-`result.json`: steps, waiting for each other and one small evaluation, but neither loading torch nor the first checkpoint of a run.
-On one machine this measures what the sharing costs; what it brings over several GPUs it does not.
+`result.json`: steps, waiting for each other, one small evaluation and the checkpoint at the end, but not loading torch.
+On one machine this measures what the sharing costs; what it brings over several GPUs it does not. It needs two idle cores: workers
+wait for the slowest at every step, so the load it prints belongs to the numbers.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -92,6 +94,10 @@ def main() -> None:
             for name, (workers, threads) in SIDES.items():
                 out = Path(folder, f"{number}-{workers}-{threads}")
                 speeds[name].append(frames_per_second(arguments, data, out, workers, threads))
+    load, cores = os.getloadavg()[2], len(os.sched_getaffinity(0))
+    print(
+        f"preset {arguments.preset}, batch {arguments.batch_size}, {cores} cores, load of 15 minutes {load:.1f}"
+    )
     base = statistics.median(next(iter(speeds.values())))
     for name, measured in speeds.items():
         speed = statistics.median(measured)
