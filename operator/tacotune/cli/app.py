@@ -1,12 +1,11 @@
-"""The Typer application: all commands, and one place that turns errors into a line and an exit code."""
+"""The Typer application of `tacotune`: all its commands."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from tacotune.cli import best, completion, crd, init, migrate, operator, plan, run, status, trials, validate
-from tacotune.cli.exit_codes import exit_code
+from tacotune.cli.group import Commands
 
 EPILOG = """\b
 Begin:
@@ -21,23 +20,9 @@ Exit codes: 0 done, 1 the study failed, 2 wrong usage, 64 invalid manifest, 66 f
             69 busy or unavailable, 75 interrupted: the same command goes on."""
 
 
-class _Commands(TyperGroup):
-    """Errors that tacotune raises on purpose become one line; all others keep their traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Exception as error:
-            code = exit_code(error)
-            if code is None:
-                raise
-            typer.echo(f"tacotune: {error}", err=True)
-            raise typer.Exit(code) from error
-
-
 app = typer.Typer(
     name="tacotune",
-    cls=_Commands,
+    cls=Commands,
     help="Tune text-to-speech training: run a TTSStudy on this machine, check it, read its results.",
     epilog=EPILOG,
     no_args_is_help=True,

@@ -61,7 +61,7 @@ def best(
     if as_json:
         print_json(document)
     else:
-        _print(document, voice, manifest)
+        show(document, manifest)
 
 
 def _document(voice: "BestVoice", folder: Path, manifest: "TTSStudy") -> dict[str, Any]:
@@ -81,20 +81,22 @@ def _document(voice: "BestVoice", folder: Path, manifest: "TTSStudy") -> dict[st
     }
 
 
-def _print(document: dict[str, Any], voice: "BestVoice", manifest: "TTSStudy") -> None:
+def show(document: dict[str, Any], manifest: "TTSStudy") -> None:
+    """Print a voice, wherever it was read; what is not known of it is left out."""
     searched = {parameter.name for parameter in manifest.spec.search_space}
-    trained = "trained fully with the parameters of trial" if voice.purpose == "final" else "trial"
+    trained = "trained fully with the parameters of trial" if document["purpose"] == "final" else "trial"
+    parameters = document["parameters"]
     print_fields(
         [
             ("Study", document["study"]),
-            ("Voice", f"{trained} {voice.trial}, preset {document['preset']}"),
-            ("Score", paint(f"{document['metric']} {number(voice.value)}", "green")),
-            ("Parameters", _lines({k: v for k, v in voice.parameters.items() if k in searched})),
-            ("Fixed", _lines({k: v for k, v in voice.parameters.items() if k not in searched})),
-            ("Metrics", _lines(voice.metrics)),
+            ("Voice", f"{trained} {document['trial']}, preset {document['preset']}"),
+            ("Score", paint(f"{document['metric']} {number(document['value'])}", "green")),
+            ("Parameters", _lines({k: v for k, v in parameters.items() if k in searched})),
+            ("Fixed", _lines({k: v for k, v in parameters.items() if k not in searched})),
+            ("Metrics", _lines(document["metrics"])),
             ("Checkpoint", document["checkpoint"]),
-            ("Samples", "\n".join(document["samples"])),
-            ("Alignments", "\n".join(document["alignments"])),
+            ("Samples", "\n".join(document.get("samples", ()))),
+            ("Alignments", "\n".join(document.get("alignments", ()))),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""What commands print: columns as kubectl has them, JSON, CSV. Colors only on a terminal that wants them."""
+"""What commands print: columns as kubectl has them, JSON, YAML, CSV. Colors only on a terminal that wants them."""
 
 import json
 import os
@@ -62,6 +62,16 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
 def print_json(document: Any) -> None:
     """Print JSON, as it is."""
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_yaml(document: Any) -> None:
+    """Print YAML: what `print_json` would print, as manifests are written."""
+    from ruamel.yaml import YAML  # noqa: PLC0415  only when asked
+
+    writer = YAML()
+    # A message is one line.
+    writer.width = 4096
+    writer.dump(document, sys.stdout)
 
 
 def number(value: object) -> str:

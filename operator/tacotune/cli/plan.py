@@ -1,5 +1,6 @@
 """`tacotune plan`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from tacotune.cli.status import RunsOption
 if TYPE_CHECKING:
     from tacotune.api.study import TTSStudy
     from tacotune.local.estimate import Estimate, Measured
+    from tacotune.local.rundir import TrialRow
 
 
 def plan(  # noqa: PLR0917  typer passes by name
@@ -44,8 +46,7 @@ def plan(  # noqa: PLR0917  typer passes by name
       tacotune plan study.yaml --seconds-per-step 0.8 --utterances 13100
       tacotune plan study.yaml --set maxTrials=100 --set parallelism=8
     """
-    from tacotune.adapters.preview import configurations, preview  # noqa: PLC0415  Optuna is slow to import
-    from tacotune.local.estimate import Measured, estimate  # noqa: PLC0415
+    from tacotune.local.estimate import Measured  # noqa: PLC0415  pydantic is slow to import
 
     study = load_study(file, parse_overrides(assignments or []))
     measured = (
@@ -53,7 +54,31 @@ def plan(  # noqa: PLR0917  typer passes by name
         if seconds_per_step is not None
         else _measured(study, directory)
     )
-    amount, source = (utterances, "given by --utterances") if utterances else _utterances(study, file.parent)
+    guess, proposals = work_out(
+        study, measured=measured, utterances=utterances, base=file.parent, count=count
+    )
+    if as_json:
+        print_json(document(study, guess, proposals))
+    else:
+        show(study, guess, proposals)
+
+
+def work_out(
+    study: "TTSStudy", *, measured: "Measured", utterances: int | None, base: Path, count: int
+) -> "tuple[Estimate, list[Any]]":
+    """What a study can cost, and what would be asked first, wherever its manifest was read.
+
+    Args:
+        study: The manifest.
+        measured: Speed seen before.
+        utterances: Size of the dataset, where a person tells it.
+        base: Folder that `dataset.path` starts from.
+        count: How many parameter sets.
+    """
+    from tacotune.adapters.preview import configurations, preview  # noqa: PLC0415  Optuna is slow to import
+    from tacotune.local.estimate import estimate  # noqa: PLC0415
+
+    amount, source = (utterances, "given by --utterances") if utterances else _utterances(study, base)
     guess = estimate(
         study.spec,
         utterances=amount,
@@ -61,24 +86,25 @@ def plan(  # noqa: PLR0917  typer passes by name
         measured=measured,
         configurations=configurations(study.spec),
     )
-    proposals = list(preview(study.spec, min(count, guess.trials)))
-    if as_json:
-        print_json(_document(study, guess, proposals))
-    else:
-        _print(study, guess, proposals)
+    return guess, list(preview(study.spec, min(count, guess.trials)))
 
 
 def _measured(study: "TTSStudy", runs: Path) -> "Measured":
     """The slowest step among the finished trials of an earlier run."""
-    from tacotune.local.estimate import Measured  # noqa: PLC0415  as above
-    from tacotune.local.rundir import RunDirectory  # noqa: PLC0415
+    from tacotune.local.rundir import RunDirectory  # noqa: PLC0415  pydantic is slow to import
 
     run = RunDirectory.of(runs, study.metadata.name)
-    rows = run.read_trials() if run.exists() else ()
+    return pace(run.read_trials() if run.exists() else (), f"in {run.root}")
+
+
+def pace(rows: "Sequence[TrialRow]", where: str) -> "Measured":
+    """The slowest step among finished trials."""
+    from tacotune.local.estimate import Measured  # noqa: PLC0415  as above
+
     paces = [row.seconds / row.steps for row in rows if row.ended_at and row.steps and row.seconds]
     if not paces:
         return Measured()
-    return Measured(max(paces), f"the slowest of {len(paces)} finished trials in {run.root}")
+    return Measured(max(paces), f"the slowest of {len(paces)} finished trials {where}")
 
 
 def _utterances(study: "TTSStudy", base: Path) -> tuple[int | None, str]:
@@ -95,7 +121,8 @@ def _utterances(study: "TTSStudy", base: Path) -> tuple[int | None, str]:
     return None, ""
 
 
-def _document(study: "TTSStudy", guess: "Estimate", proposals: list[Any]) -> dict[str, Any]:
+def document(study: "TTSStudy", guess: "Estimate", proposals: list[Any]) -> dict[str, Any]:
+    """All of it, for programs."""
     return {
         "study": study.metadata.name,
         "maxTrials": guess.trials,
@@ -114,7 +141,8 @@ def _document(study: "TTSStudy", guess: "Estimate", proposals: list[Any]) -> dic
     }
 
 
-def _print(study: "TTSStudy", guess: "Estimate", proposals: list[Any]) -> None:
+def show(study: "TTSStudy", guess: "Estimate", proposals: list[Any]) -> None:
+    """Print it for people."""
     spec = study.spec
     names = [parameter.name for parameter in spec.search_space]
     if proposals:

@@ -1,6 +1,7 @@
 """`tacotune trials`."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tacotune.cli.manifests import find_study
-from tacotune.cli.output import duration, number, print_json, print_table
+from tacotune.cli.output import duration, number, print_json, print_table, print_yaml
 from tacotune.cli.status import RunsOption, StudyArgument
 
 if TYPE_CHECKING:
@@ -23,24 +24,31 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
     CSV = "csv"
+
+
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+SortOption = Annotated[
+    str,
+    typer.Option(
+        "--sort", "-s", help="number, value, seconds, steps, a metric such as val_loss, or a parameter."
+    ),
+]
+ReverseOption = Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option("--state", help="Only these: complete, pruned, fail, running, waiting."),
+]
 
 
 def trials(  # noqa: PLR0917  typer passes by name
     study: StudyArgument = None,
     directory: RunsOption = Path("runs"),
-    output: Annotated[Format, typer.Option("--output", "-o", help="How to print.")] = Format.TABLE,
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort", "-s", help="number, value, seconds, steps, a metric such as val_loss, or a parameter."
-        ),
-    ] = "number",
-    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")] = False,
-    state: Annotated[
-        list[str] | None,
-        typer.Option("--state", help="Only these: complete, pruned, fail, running, waiting."),
-    ] = None,
+    output: OutputOption = Format.TABLE,
+    sort: SortOption = "number",
+    reverse: ReverseOption = False,
+    state: StateOption = None,
 ) -> None:
     """List all trials. Values and metrics are sorted with the best first, whichever way is better.
 
@@ -52,16 +60,28 @@ def trials(  # noqa: PLR0917  typer passes by name
       tacotune trials -o json --state complete | jq '.[0].parameters'
     """
     run = find_study(study, directory)
-    spec = run.read_study().spec
-    rows = list(run.read_trials())
+    show(run.read_trials(), run.read_study().spec, output=output, sort=sort, reverse=reverse, state=state)
+
+
+def show(
+    trials: "Sequence[TrialRow]",
+    spec: "TTSStudySpec",
+    *,
+    output: Format,
+    sort: str,
+    reverse: bool,
+    state: list[str] | None,
+) -> None:
+    """Print trials, wherever they were read."""
+    rows = list(trials)
     if state:
         wanted = {word.lower() for word in state}
         rows = [row for row in rows if row.state.lower() in wanted]
     rows = _sorted(rows, sort, spec, reverse=reverse)
-    if output is Format.JSON:
+    if output in {Format.JSON, Format.YAML}:
         from tacotune.local.rundir import rows_as_json  # noqa: PLC0415  pydantic is slow to import
 
-        print_json(rows_as_json(rows))
+        (print_json if output is Format.JSON else print_yaml)(rows_as_json(rows))
     elif output is Format.CSV:
         _print_csv(rows)
     else:

@@ -1,6 +1,7 @@
 """The end of a run: what is printed, and the rows of trials.json. Called by `runner`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from tacotune.api.status import TTSStudyStatus
 from tacotune.controller.reconcile import Outcome
 from tacotune.engine.observed import Observed, ObservedTrial
 from tacotune.local.options import RunOptions
+from tacotune.local.rows import trial_row
 from tacotune.local.rundir import RunDirectory, TrialRow
 from tacotune.local.summary import all_trials, best_voice, loss_and_ear
 
@@ -79,24 +81,8 @@ def _row(trial: ObservedTrial, root: Path) -> TrialRow:
     folder = Path("trials") / f"{trial.number:04d}"
     samples = sorted((root / folder / "samples").glob("*/*.wav")) if trial.checkpoint else []
     pictures = sorted((root / folder / "alignments").glob("*/*.png")) if trial.checkpoint else []
-    last = trial.last_report
-    elapsed = (
-        (trial.ended_at - trial.started_at).total_seconds() if trial.started_at and trial.ended_at else 0.0
-    )
-    return TrialRow(
-        number=trial.number,
-        state=trial.state.value,
-        value=trial.values[0] if trial.values else (last[1] if last else None),
-        values=tuple(trial.values),
-        parameters=dict(trial.parameters),
-        metrics=dict(trial.metrics),
-        attempts=len(trial.attempts),
-        steps=last[0] if last else 0,
-        seconds=elapsed,
-        checkpoint=str(folder / trial.checkpoint) if trial.checkpoint else "",
+    return replace(
+        trial_row(trial),
         samples=tuple(str(p.relative_to(root)) for p in samples),
         alignments=tuple(str(p.relative_to(root)) for p in pictures),
-        message=trial.attempts[-1].message if trial.attempts else "",
-        started_at=trial.started_at,
-        ended_at=trial.ended_at,
     )
