@@ -20,6 +20,7 @@ EVERYTHING: Object = {
     "commonLabels": {"team": "voices"},
     "commonAnnotations": {"example.org/owner": "voices"},
     "imagePullSecrets": ["registry"],
+    "rbac": {"readers": [{"kind": "Group", "name": "voices"}]},
     "trainer": {"imagePullSecrets": ["registry", "other"]},
     "operator": {
         "extraArgs": ["--verbose"],
@@ -80,31 +81,31 @@ def test_lint_finds_nothing(chart: Chart, values: Object) -> None:
             {},
             (
                 "ClusterRole ClusterRole ClusterRole ClusterRoleBinding CustomResourceDefinition Deployment NetworkPolicy "
-                "NetworkPolicy Pod PodDisruptionBudget PodDisruptionBudget Secret Service ServiceAccount StatefulSet"
+                "NetworkPolicy Pod PodDisruptionBudget PodDisruptionBudget Role Secret Secret Service ServiceAccount StatefulSet"
             ),
         ),
         (
             VARIANTS["cnpg"],
             (
                 "Cluster ClusterRole ClusterRole ClusterRole ClusterRoleBinding CustomResourceDefinition Deployment "
-                "NetworkPolicy Pod PodDisruptionBudget Secret ServiceAccount"
+                "NetworkPolicy Pod PodDisruptionBudget Role Secret Secret ServiceAccount"
             ),
         ),
         (
             EXTERNAL,
             (
                 "ClusterRole ClusterRole ClusterRole ClusterRoleBinding CustomResourceDefinition Deployment NetworkPolicy "
-                "Pod PodDisruptionBudget ServiceAccount"
+                "Pod PodDisruptionBudget Role ServiceAccount"
             ),
         ),
         (
             {**EXTERNAL, "watchNamespaces": ["alto", "tenor"]},
             (
-                "ClusterRole ClusterRole CustomResourceDefinition Deployment NetworkPolicy Pod PodDisruptionBudget Role Role "
+                "ClusterRole ClusterRole CustomResourceDefinition Deployment NetworkPolicy Pod PodDisruptionBudget Role Role Role "
                 "RoleBinding RoleBinding ServiceAccount"
             ),
         ),
-        (VARIANTS["little"], "Deployment Secret Service StatefulSet"),
+        (VARIANTS["little"], "Deployment Secret Secret Service StatefulSet"),
     ],
     ids=["embedded", "cnpg", "external", "two namespaces", "little"],
 )
@@ -153,7 +154,7 @@ def test_the_operator_may_do_this_in_the_cluster_and_no_more(chart: Chart) -> No
 
 def test_with_watched_namespaces_it_may_do_nothing_outside_them(chart: Chart) -> None:
     objects = chart.render({"watchNamespaces": ["alto", "tenor"]})
-    roles = [o for o in objects if o["kind"] == "Role"]
+    roles = [o for o in objects if o["kind"] == "Role" and o["metadata"]["name"] == "tacotune"]
     assert {role["metadata"]["namespace"]: rules(role) for role in roles} == {
         "alto": OPERATOR_RULES,
         "tenor": OPERATOR_RULES,
@@ -267,7 +268,7 @@ def decoded(secret: Object) -> dict[str, str]:
 
 
 def test_each_role_has_a_url_of_its_own(chart: Chart) -> None:
-    secret = decoded(one(chart.render({}), "Secret"))
+    secret = decoded(one(chart.render({}), "Secret", "tacotune-database"))
     where = "tacotune-postgresql.tacotune.svc:5432"
     for role, user, database in (
         ("admin", "postgres", "postgres"),
@@ -286,7 +287,7 @@ def test_with_cloudnativepg_the_administrator_is_its_superuser(chart: Chart) -> 
     objects = chart.render({"postgresql": {"mode": "cnpg"}})
     assert (
         "@tacotune-postgresql-rw.tacotune.svc:5432/optuna?sslmode=require"
-        in (decoded(one(objects, "Secret"))["owner-uri"])
+        in (decoded(one(objects, "Secret", "tacotune-database"))["owner-uri"])
     )
     (migrate,) = one(objects, "Deployment")["spec"]["template"]["spec"]["initContainers"]
     env = {entry["name"]: entry for entry in migrate["env"]}
@@ -307,6 +308,59 @@ def test_an_external_database_needs_the_owners_and_the_trials_url_only(chart: Ch
         "TACOTUNE_READER_STORAGE_URL": True,
         "TACOTUNE_MLFLOW_STORAGE_URL": True,
     }
+
+
+def test_people_who_read_get_one_secret_with_one_url_and_the_way_to_it(chart: Chart) -> None:
+    objects = chart.render({})
+    everything = decoded(one(objects, "Secret", "tacotune-database"))
+    assert decoded(one(objects, "Secret", "tacotune-reader")) == {"uri": everything["reader-uri"]}
+    role = one(objects, "Role", "tacotune-reader")
+    assert rules(role) == {
+        ("", "secrets"): "get",
+        ("", "services"): "get",
+        ("", "pods"): "get list",
+        ("", "pods/portforward"): "get create",
+    }
+    named = {rule["resources"][0]: rule.get("resourceNames") for rule in role["rules"]}
+    assert named == {
+        "secrets": ["tacotune-reader"],
+        "services": ["tacotune-postgresql"],
+        "pods": None,
+        "pods/portforward": ["tacotune-postgresql-0"],
+    }
+    assert [o for o in objects if o["kind"] == "RoleBinding"] == [], "nobody is let in unasked"
+
+
+def test_readers_are_bound_to_that_role_only(chart: Chart) -> None:
+    account = {"kind": "ServiceAccount", "name": "ci", "namespace": "voices"}
+    readers = [{"kind": "Group", "name": "oidc:voices"}, {"kind": "User", "name": "ann"}, account]
+    binding = one(chart.render({"rbac": {"readers": readers}}), "RoleBinding", "tacotune-reader")
+    assert binding["roleRef"]["name"] == "tacotune-reader"
+    api_group = "rbac.authorization.k8s.io"
+    assert binding["subjects"] == [
+        {"kind": "Group", "name": "oidc:voices", "apiGroup": api_group},
+        {"kind": "User", "name": "ann", "apiGroup": api_group},
+        account,
+    ]
+
+
+def test_cloudnativepgs_service_is_the_one_that_readers_may_reach(chart: Chart) -> None:
+    objects = chart.render({"postgresql": {"mode": "cnpg"}})
+    assert (
+        "@tacotune-postgresql-rw.tacotune.svc:5432/optuna"
+        in (decoded(one(objects, "Secret", "tacotune-reader"))["uri"])
+    )
+    named = {
+        rule["resources"][0]: rule.get("resourceNames")
+        for rule in one(objects, "Role", "tacotune-reader")["rules"]
+    }
+    assert named["services"] == ["tacotune-postgresql-rw"]
+
+
+def test_beside_a_secret_of_somebodys_own_no_readers_secret_is_made(chart: Chart) -> None:
+    objects = chart.render(EXTERNAL)
+    assert [o for o in objects if o["kind"] == "Secret"] == []
+    assert rules(one(objects, "Role", "tacotune-reader")) == {("", "secrets"): "get"}
 
 
 # What is refused.
@@ -334,6 +388,8 @@ def test_an_external_database_needs_the_owners_and_the_trials_url_only(chart: Ch
         ({"watchNamespaces": ["alto", "alto"]}, "/watchNamespaces"),
         ({"watchNamespaces": ["Not a name"]}, "/watchNamespaces/0"),
         ({"rbac": {"readSecrets": True}}, "additional properties 'readSecrets' not allowed"),
+        ({"rbac": {"readers": [{"kind": "ServiceAccount", "name": "ci"}]}}, "missing property 'namespace'"),
+        ({"rbac": {"readers": ["ann"]}}, "/rbac/readers/0"),
         ({"operator": {"resources": {"limit": {}}}}, "additional properties 'limit' not allowed"),
         ({"operator": {"podDisruptionBudget": {"maxUnavailable": "half"}}}, "/maxUnavailable"),
         ({"operator": {"extraEnv": [{"value": "x"}]}}, "missing property 'name'"),
@@ -514,6 +570,25 @@ def test_the_operators_account_may_patch_studies_but_not_read_secrets(
     assert (
         account.request("DELETE", "/apis/tacotune.dev/v1alpha1/namespaces/default/ttsstudies/x").code == 403
     )
+
+
+def test_a_reader_reads_one_secret_of_the_release_and_no_other(
+    chart: Chart, api: ApiServer, kubeconfig: Path, release: str, tmp_path: Path
+) -> None:
+    account = ApiServer(service_account_kubeconfig(api, release, "default", tmp_path / "kubeconfig"))
+    here = f"/api/v1/namespaces/{release}"
+    assert account.request("GET", f"{here}/secrets/tacotune-reader").code == 403
+    readers = [{"kind": "ServiceAccount", "name": "default", "namespace": release}]
+    chart.helm(
+        kubeconfig, release, "upgrade", "tacotune", "CHART", values={**RELEASE, "rbac": {"readers": readers}}
+    )
+    eventually(lambda: account.request("GET", f"{here}/secrets/tacotune-reader").code == 200)
+    secret = decoded(account.get(f"{here}/secrets/tacotune-reader"))
+    database = decoded(api.get(f"{here}/secrets/tacotune-database"))
+    assert secret == {"uri": database["reader-uri"]}
+    for path in ("secrets", "secrets/tacotune-database", "configmaps/x"):
+        assert account.request("GET", f"{here}/{path}").code == 403, path
+    assert account.request("GET", f"{here}/services/tacotune-postgresql").code == 200
 
 
 def test_who_may_edit_a_namespace_may_make_studies_there(

@@ -22,6 +22,11 @@
 {{- .Values.postgresql.existingSecret | default (printf "%s-database" (include "tacotune.fullname" .)) -}}
 {{- end -}}
 
+{{/* Has nothing but the reader's URL: people may be let in here. `kubectl tacotune` looks for this name. */}}
+{{- define "tacotune.readerName" -}}
+{{- include "tacotune.fullname" . }}-reader
+{{- end -}}
+
 {{- define "tacotune.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "tacotune.fullname" .) -}}
