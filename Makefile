@@ -48,7 +48,7 @@ test-fast: $(STAMP) ## Unit, trainer and integration tests, in parallel, with co
 	@OMP_NUM_THREADS=1 $(RUN)/pytest tests/unit tests/integration tests/trainer -n $${TEST_WORKERS:-2} --dist loadfile --cov --cov-report= -q
 
 # The shell around a cluster's API: only `make test-cluster` can run it, and measures it.
-CLUSTER_SHELL := operator/tacotune/handlers/*,operator/tacotune/adapters/kube*,operator/tacotune/cli/operator.py
+CLUSTER_SHELL := operator/tacotune/handlers/*,operator/tacotune/adapters/kube*,operator/tacotune/adapters/user_studies.py,operator/tacotune/cli/kubectl/*,operator/tacotune/cli/operator.py
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## The local end-to-end tests: real commands, real training

@@ -6,6 +6,7 @@
     │   └── ClusterUnavailable    the API server or this machine cannot be asked just now
     └── PermanentError        needs a person
         ├── InvalidStudy          the stored study contradicts the manifest (changed direction, changed kind of a parameter)
+        ├── Missing               what a person named is not there
         └── Busy                  another runner holds this directory
 
 Adapters translate their clients' errors into these at the border; only `controller` and the drivers catch them.
@@ -56,6 +57,10 @@ class PermanentError(TacotuneError):
 
 class InvalidStudy(PermanentError):  # noqa: N818  a state of the world reads best without a suffix
     """The stored study contradicts the manifest."""
+
+
+class Missing(PermanentError):  # noqa: N818  a state of the world reads best without a suffix
+    """What a person named is not there (yet)."""
 
 
 class Busy(PermanentError):  # noqa: N818  a state of the world reads best without a suffix

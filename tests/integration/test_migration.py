@@ -17,11 +17,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 from typer.testing import CliRunner
 
+from support.builders import study_of
+from support.stores import engine_on, store_on
 from tacotrain.report import PROGRESS_ATTRIBUTE, PRUNE_ATTRIBUTE, OptunaMailbox
 from tacotune.adapters.dsn import libpq_uri
 from tacotune.adapters.migration import StorageUrls, check, migrate, patiently
 from tacotune.adapters.postgres import EmbeddedPostgres
+from tacotune.adapters.stored_study import read_rows
 from tacotune.cli.app import app
+from tacotune.engine.observed import TrialState as EngineState
 from tacotune.ports import PermanentError, StorageUnavailable
 
 pytestmark = pytest.mark.postgres
@@ -406,6 +410,23 @@ def test_a_reader_sees_a_trial_as_the_operator_does(settled: StorageUrls, trial:
     storage = RDBStorage(settled.reader, engine_kwargs={"poolclass": NullPool}, skip_table_creation=True)
     assert storage.get_trial(trial._trial_id) == trial
     storage.remove_session()
+
+
+def test_a_person_reads_a_study_as_reader_and_makes_nothing(urls: StorageUrls) -> None:
+    study = study_of()
+    assert urls.reader is not None
+    list(migrate(urls))
+    assert read_rows(urls.reader, study).trials == (), "the operator has not begun it"
+    with engine_on(urls.owner) as engine:
+        store = store_on(engine, study.spec)
+        store.ask(0, "sha256:0")
+        store.tell(0, EngineState.COMPLETE, [0.5], metrics={"tts_score": 0.5})
+        store.ask(1, "sha256:0")
+        before = everything(urls)
+        stored = read_rows(urls.reader, study)
+        assert everything(urls) == before
+        assert list(stored.trials) == list(store.trials())
+        assert stored.record == store.record()
 
 
 def test_a_reader_sees_tables_that_a_later_optuna_makes(urls: StorageUrls) -> None:

@@ -181,7 +181,7 @@ def _reason(
     """The platform's word for what happened to the Job."""
     match phase:
         case JobPhase.PENDING:
-            return _waiting(job, pod)[0]
+            return why_waiting(job, pod)[0]
         case JobPhase.FAILED:
             return _failure(job, pod, said, stopping)
         case _:
@@ -211,7 +211,7 @@ def _message(
     termination: Termination | None,
 ) -> str:
     if phase is JobPhase.PENDING:
-        return _waiting(job, pod)[1]
+        return why_waiting(job, pod)[1]
     if phase is not JobPhase.FAILED:
         return ""
     if termination is not None and termination.message:
@@ -222,7 +222,7 @@ def _message(
     return str(failed.get("message", ""))
 
 
-def _waiting(job: Document, pod: Document | None) -> tuple[str, str]:
+def why_waiting(job: Document, pod: Document | None) -> tuple[str, str]:
     """Why a Job's pod has not started: (one word, a sentence)."""
     status = job.get("status", {})
     if "Suspended" in dict(true_conditions(status)):

@@ -5,11 +5,12 @@ whatever else fails ends the pass, and the next pass decides anew.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import urllib3
 from kubernetes import client, config
+from kubernetes.client.rest import RESTResponse
 from kubernetes.config.config_exception import ConfigException
 
 from tacotune.api import names
@@ -19,6 +20,7 @@ CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 15.0
 POOL_SIZE: Final = 16
 FIELD_MANAGER: Final = "tacotune"
+CHUNK: Final = 1 << 16
 
 Document = dict[str, Any]
 
@@ -31,6 +33,10 @@ _REPEATED: Final = urllib3.Retry(
     allowed_methods=("GET", "DELETE"),
     raise_on_status=False,
 )
+
+
+class Forbidden(ClusterUnavailable):
+    """Whoever asks lacks the right (403)."""
 
 
 class Conflict(Exception):  # noqa: N818  a state of the world reads best without a suffix
@@ -50,9 +56,15 @@ def collection(namespace: str, plural: str) -> str:
 
 
 class KubeApi:
-    """Calls on objects by their path below the server, such as `/apis/batch/v1/namespaces/voices/jobs/a-0-1`."""
+    """Calls on objects by their path below the server, such as `/apis/batch/v1/namespaces/voices/jobs/a-0-1`.
 
-    def __init__(self, configuration: client.Configuration) -> None:
+    Args:
+        configuration: Where the server is, and who asks.
+        manager: Who the fields that it writes belong to.
+    """
+
+    def __init__(self, configuration: client.Configuration, manager: str = FIELD_MANAGER) -> None:
+        self._manager = manager
         configuration.retries = _REPEATED
         configuration.connection_pool_maxsize = POOL_SIZE
         self._client = client.ApiClient(configuration)
@@ -76,18 +88,30 @@ class KubeApi:
         status, body = self._call("GET", path, query=query)
         return body if status < 300 else ""
 
+    def stream(self, path: str, **query: str) -> Iterator[bytes]:
+        """Read what comes as it comes, for as long as the server sends, such as a log that is followed."""
+        answer = self._send("GET", path, query=query, read_seconds=None)
+        try:
+            if answer.status >= 300:
+                self._document(answer.status, answer.read().decode(errors="replace"), "GET", path)  # type: ignore[no-untyped-call]
+            yield from answer.response.stream(CHUNK)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ClusterUnavailable(f"GET {path}: the API server broke off: {error}") from error
+        finally:
+            answer.response.close()
+
     def create(self, path: str, body: Document) -> Document:
         """Make an object in a collection.
 
         Raises:
             Conflict: One of that name is there.
         """
-        status, answer = self._call("POST", path, body=body, query={"fieldManager": FIELD_MANAGER})
+        status, answer = self._call("POST", path, body=body, query={"fieldManager": self._manager})
         return self._document(status, answer, "POST", f"{path}/{body['metadata'].get('name', '')}")
 
     def apply(self, path: str, body: Document) -> Document:
         """Make an object as described, or bring the one that is there in line (server-side apply)."""
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": self._manager, "force": "true"}
         status, answer = self._call("PATCH", path, body=body, query=query, content_type=_APPLY)
         return self._document(status, answer, "PATCH", path)
 
@@ -99,7 +123,7 @@ class KubeApi:
         Raises:
             Conflict: It was changed since.
         """
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": self._manager}
         status, answer = self._call("PATCH", path, body=body, query=query, content_type=_MERGE)
         return None if status == 404 else self._document(status, answer, "PATCH", path)
 
@@ -109,7 +133,7 @@ class KubeApi:
         Raises:
             Conflict: It was changed since.
         """
-        status, answer = self._call("PUT", path, body=body, query={"fieldManager": FIELD_MANAGER})
+        status, answer = self._call("PUT", path, body=body, query={"fieldManager": self._manager})
         return self._document(status, answer, "PUT", path)
 
     def delete(self, path: str) -> None:
@@ -128,6 +152,22 @@ class KubeApi:
         body: Document | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, str]:
+        answer = self._send(method, path, query=query, body=body, content_type=content_type)
+        try:
+            return answer.status, answer.read().decode(errors="replace")  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _silent(method, path, error) from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Document | None = None,
+        content_type: str = "application/json",
+        read_seconds: float | None = READ_SECONDS,
+    ) -> RESTResponse:
         call = self._client.param_serialize(
             method=method,
             resource_path=path,
@@ -137,10 +177,9 @@ class KubeApi:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = self._client.call_api(*call, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
-            return answer.status, answer.read().decode(errors="replace")  # type: ignore[no-untyped-call]
+            return self._client.call_api(*call, _request_timeout=(CONNECT_SECONDS, read_seconds))
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
-            raise ClusterUnavailable(f"{method} {path}: the API server does not answer: {error}") from error
+            raise _silent(method, path, error) from error
 
     def _document(self, status: int, body: str, method: str, path: str) -> Document:
         try:
@@ -159,9 +198,13 @@ class KubeApi:
                 raise InvalidStudy(message)
             case 403:
                 # Quota and admission come and go; missing rights wait for a person, who may be at it.
-                raise ClusterUnavailable(message, retry_after=10.0)
+                raise Forbidden(message, retry_after=10.0)
             case _:
                 raise ClusterUnavailable(message, retry_after=2.0)
+
+
+def _silent(method: str, path: str, error: Exception) -> ClusterUnavailable:
+    return ClusterUnavailable(f"{method} {path}: the API server does not answer: {error}")
 
 
 def connect() -> KubeApi:

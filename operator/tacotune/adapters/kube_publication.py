@@ -1,5 +1,6 @@
 """Publishing on a cluster: a Job copies the voice, an annotation of the volume remembers which one lies there."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -39,8 +40,8 @@ class Publisher:
             if _condition(job, "Complete"):
                 marked = self._mark(_source(job))
                 path = f"{collection(self._study.namespace, 'persistentvolumeclaims')}/{claim['metadata']['name']}"
-                body = {"metadata": {"annotations": {names.ANNOTATION_PROMOTED: marked}}}
-                self._view.claim = self._api.merge(path, body)
+                notes = {names.ANNOTATION_PROMOTED: marked, names.ANNOTATION_IMAGE: _image(job)}
+                self._view.claim = self._api.merge(path, {"metadata": {"annotations": notes}})
                 self._delete(name)
         folder, _, source = marked.partition("/")
         self._promoted = source if folder == self._root.name else ""
@@ -106,6 +107,19 @@ class Publisher:
 
 def _source(job: Document) -> str:
     return str(job["metadata"].get("annotations", {}).get(names.ANNOTATION_SOURCE, ""))
+
+
+def _image(job: Document) -> str:
+    """With what another pod can read what this one has published."""
+    pod = job["spec"]["template"]["spec"]
+    trainer = next(c for c in pod["containers"] if c["name"] == names.CONTAINER)
+    return json.dumps(
+        {
+            "image": trainer["image"],
+            "imagePullPolicy": trainer["imagePullPolicy"],
+            "imagePullSecrets": [secret["name"] for secret in pod.get("imagePullSecrets", [])],
+        }
+    )
 
 
 def _condition(job: Document, kind: str) -> Document | None:

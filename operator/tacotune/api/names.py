@@ -37,9 +37,11 @@ FINALIZER: Final = f"{GROUP}/cleanup"
 ANNOTATION_PREPARED: Final = f"{GROUP}/prepared"
 """On the claim: the hash of the `spec.dataset` that lies prepared on it."""
 ANNOTATION_PROMOTED: Final = f"{GROUP}/promoted"
-"""On the claim: the source of the voice in `best/`."""
+"""On the claim: the source of the voice in `best/`, behind the study's folder."""
 ANNOTATION_WARM_START: Final = f"{GROUP}/warm-start"
 """On the claim: whose voice the study's trials begin with."""
+ANNOTATION_IMAGE: Final = f"{GROUP}/image"
+"""On the claim: as JSON, image, pull policy and pull secrets of the pod that published, for another that reads the voice."""
 
 CONTAINER: Final = "trainer"
 """The one container of a study's pods."""
@@ -93,6 +95,12 @@ def publish_job_name(study: str, source: str) -> str:
     """One name for each voice that is published: `<study>-publish-<hash of its source>`."""
     tail = f"-publish-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
     return shorten(study, MAX_JOB_NAME - len(tail)) + tail
+
+
+def export_pod_name(study: str, token: str) -> str:
+    """A pod through which a person copies the best voice: one for each copy."""
+    tail = f"-export-{token}"
+    return shorten(study, MAX_NAME - len(tail)) + tail
 
 
 def checkpoints_claim_name(study: str) -> str:

@@ -18,10 +18,10 @@ class Exit(IntEnum):
 def exit_code(error: Exception) -> Exit | None:
     """The exit code of an error that tacotune raises on purpose; None for any other."""
     from tacotune.local.rundir import RunMissingError  # noqa: PLC0415  only after something went wrong
-    from tacotune.ports import Busy, PermanentError, TransientError  # noqa: PLC0415
+    from tacotune.ports import Busy, Missing, PermanentError, TransientError  # noqa: PLC0415
 
     match error:
-        case RunMissingError() | FileNotFoundError():
+        case RunMissingError() | Missing() | FileNotFoundError():
             return Exit.MISSING
         case Busy() | TransientError():
             return Exit.UNAVAILABLE
