@@ -228,7 +228,7 @@ def why_waiting(job: Document, pod: Document | None) -> tuple[str, str]:
     if "Suspended" in dict(true_conditions(status)):
         return "Suspended", "waits for admission by its queue"
     if pod is None:
-        # Quota and admission refuse pods; the Job controller says so in events only.
+        # Quota and admission refuse pods; the Job controller says so in events only (`kube_events`).
         return "", ""
     for container in pod.get("status", {}).get("containerStatuses", []):
         waiting = container.get("state", {}).get("waiting", {})

@@ -77,9 +77,10 @@ class KubeApi:
             return None
         return self._document(status, body, "GET", path)
 
-    def list(self, path: str, selector: str) -> list[Document]:
-        """Read all objects of a collection that carry these labels."""
-        status, body = self._call("GET", path, query={"labelSelector": selector})
+    def list(self, path: str, selector: str = "", *, fields: str = "") -> list[Document]:
+        """Read all objects of a collection that carry these labels and have these fields."""
+        query = {"labelSelector": selector, "fieldSelector": fields}
+        status, body = self._call("GET", path, query={name: value for name, value in query.items() if value})
         items = self._document(status, body, "GET", path).get("items")
         return items if isinstance(items, list) else []
 

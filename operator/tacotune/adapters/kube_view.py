@@ -26,6 +26,7 @@ class KubeView:
         self.claim: Document | None = None
         """The volume; None where there is none."""
         self._known = False
+        self._new: set[str] = set()
 
     def forget(self) -> None:
         """Ask anew at the next question."""
@@ -44,12 +45,20 @@ class KubeView:
         self.pods = self._api.list(self._path("pods"), selector(self._study))
         self.claim = self._api.get(f"{self._path('persistentvolumeclaims')}/{self._claim_name}")
         self.jobs = {job["metadata"]["name"]: job for job in jobs}
+        self._new.clear()
         self._known = True
 
     def put(self, job: Document | None) -> None:
         """A Job as the API server answered to a write; None: it was gone."""
         if job is not None:
-            self.jobs[job["metadata"]["name"]] = job
+            name = job["metadata"]["name"]
+            if name not in self.jobs:
+                self._new.add(name)
+            self.jobs[name] = job
+
+    def is_new(self, name: str) -> bool:
+        """Whether a Job came after the listing, so that pods of it cannot be known."""
+        return name in self._new
 
     def drop(self, name: str) -> None:
         """A Job that we deleted."""

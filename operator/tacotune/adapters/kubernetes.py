@@ -17,6 +17,7 @@ from typing import Any, Final
 from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
 from tacotune.adapters.job_view import LABEL_JOB, deleted_by_others, observed_job
 from tacotune.adapters.kube_api import Conflict, KubeApi, collection
+from tacotune.adapters.kube_events import refusal
 from tacotune.adapters.kube_logs import last_words
 from tacotune.adapters.kube_publication import Publisher
 from tacotune.adapters.kube_view import KubeView
@@ -191,6 +192,10 @@ class KubernetesCluster:
             seen = observed_job(job, self._pods_of(name))
             if seen is None or (seen.phase.ended and "deletionTimestamp" in metadata):
                 continue
+            if seen.phase is JobPhase.PENDING and not (
+                seen.reason or self._pods_of(name) or self._view.is_new(name)
+            ):
+                seen = refusal(self._api, self._study.namespace, seen)
             if seen.purpose is Purpose.FINAL and seen.phase is JobPhase.RUNNING:
                 # It reports nothing into the storage; its log shows that it lives.
                 seen = last_words(self._api, seen, self._pods_of(name))

@@ -16,9 +16,11 @@ from tacotune.engine.actions import Action
 from tacotune.engine.events import Event, narrate
 from tacotune.engine.observed import Observed, Storage
 from tacotune.engine.plan import Plan, plan
+from tacotune.engine.status import hindered
 from tacotune.ports import (
     Clock,
     Cluster,
+    ClusterUnavailable,
     InvalidStudy,
     StorageUnavailable,
     TacotuneError,
@@ -115,6 +117,8 @@ class Reconciler:
             if isinstance(error, StorageUnavailable):
                 seen = replace(observed, storage=Storage(ready=False, message=str(error)))
             status = plan(seen).status
+            if isinstance(error, ClusterUnavailable):
+                status = hindered(status, str(error))
             events = narrate(observed, done, status)
             return Outcome(status, events, error.retry_after, tuple(done), observed, error=error)
         return Outcome(

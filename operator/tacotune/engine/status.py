@@ -100,7 +100,9 @@ def _conditions(facts: Facts, verdict: Verdict) -> list[Condition]:
         conditions = set_condition(conditions, new)
 
     if observed.storage.ready:
-        put(ConditionType.SUCCEEDED, verdict.succeeded, verdict.reason, verdict.message)
+        final = _waiting(facts, Purpose.FINAL)
+        message = f"{verdict.message}; its pod waits: {final}" if final else verdict.message
+        put(ConditionType.SUCCEEDED, verdict.succeeded, verdict.reason, message)
     elif find_condition(conditions, ConditionType.SUCCEEDED) is None:
         put(ConditionType.SUCCEEDED, False, Reason.PENDING, "the storage does not answer yet")
     put(ConditionType.STORAGE_READY, *_storage(facts))
@@ -122,7 +124,7 @@ def _dataset(facts: Facts) -> tuple[bool, Reason, str]:
         return True, Reason.PREPARED, observed.dataset_message
     if failure := facts.prepare_failure:
         return False, Reason.DATASET_UNUSABLE, failure
-    return False, Reason.PREPARING, observed.dataset_message
+    return False, Reason.PREPARING, _waiting(facts, Purpose.PREPARE) or observed.dataset_message
 
 
 def _suspended(facts: Facts) -> tuple[bool, Reason, str]:
@@ -209,6 +211,29 @@ def _active_row(facts: Facts, trial: ObservedTrial) -> ActiveTrial | None:
         step=progress.step if progress is not None else None,
         message=_cut(job.stopping or (_hindrance(job) if job.phase is JobPhase.PENDING else ""), MAX_NOTE),
     )
+
+
+def hindered(status: TTSStudyStatus, message: str) -> TTSStudyStatus:
+    """The status where the platform refuses a Job (a quota, a missing right): whatever waits for one waits for that reason."""
+    active = [
+        row.model_copy(update={"message": _cut(message, MAX_NOTE)})
+        if row.state in {"Pending", "Retrying"}
+        else row
+        for row in status.active
+    ]
+    conditions = [
+        c.model_copy(update={"message": _cut(message, MAX_CONDITION)})
+        if c.type is ConditionType.DATASET_READY and c.reason is Reason.PREPARING
+        else c
+        for c in status.conditions
+    ]
+    return status.model_copy(update={"active": active, "conditions": conditions})
+
+
+def _waiting(facts: Facts, purpose: Purpose) -> str:
+    """Why the Job for that purpose has not started; empty when it has, or when there is none."""
+    pending = (job for job in facts.live if job.purpose is purpose and job.phase is JobPhase.PENDING)
+    return next(map(_hindrance, pending), "")
 
 
 def _hindrance(job: ObservedJob) -> str:

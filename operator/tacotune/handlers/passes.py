@@ -18,7 +18,6 @@ from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, set
 from tacotune.api.messages import complaints
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy, TTSStudySpec
-from tacotune.engine.observed import JobPhase, Purpose
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
 from tacotune.handlers.queue import Key
@@ -135,11 +134,9 @@ class StudyPasses:
         session.untold.clear()
         if isinstance(outcome.error, TransientError):
             raise outcome.error
-        running = any(
-            job.phase is JobPhase.RUNNING and job.purpose is not Purpose.PREPARE
-            for job in outcome.observed.jobs
-        )
-        if running and outcome.requeue_after is not None:
+        # Those that run report into the storage, and why others do not start stands in events: neither wakes us.
+        alive = any(not job.phase.ended for job in outcome.observed.jobs)
+        if alive and outcome.requeue_after is not None:
             return min(outcome.requeue_after, self._settings.poll_seconds)
         return outcome.requeue_after
 
