@@ -23,6 +23,8 @@ from tacotrain.place import ALONE, Place
 
 PATIENCE: Final = timedelta(minutes=30)
 """Longest wait for another worker: for its start, and for the leader's evaluations and checkpoints."""
+MEETING: Final = "env://?use_libuv=0"
+"""Where the environment says, and over the server that every build of PyTorch has: Debian's lacks libuv, and asking for it fails."""
 
 
 class Workers:
@@ -90,7 +92,7 @@ def joined(place: Place, device: torch.device) -> Iterator[Workers]:
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, init_method=MEETING, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
         raise WorkerLost(
