@@ -86,6 +86,13 @@ class ApiServer:
             self._send("GET", path, None, headers, query | {"watch": "true"}, wait, preload_content=False)
         )
 
+    def forward(
+        self, method: str, target: str, body: bytes | None, headers: dict[str, str]
+    ) -> urllib3.HTTPResponse:
+        """Send somebody else's request under this user's name, and leave the answer to be read as it comes."""
+        wait = urllib3.Timeout(connect=5, read=None)
+        return self._send(method, target, body, headers, {}, wait, preload_content=False)
+
     def _send(
         self,
         method: str,

@@ -31,17 +31,21 @@ class ClusterStudy:
         self.path = f"/apis/tacotune.dev/v1alpha1/namespaces/{namespace}/ttsstudies/{name}"
 
     def create(self, annotations: dict[str, str] | None = None, **spec: Any) -> "ClusterStudy":
-        made = self.api.create(
-            {
-                "apiVersion": "tacotune.dev/v1alpha1",
-                "kind": "TTSStudy",
-                "metadata": {"name": self.name, "annotations": annotations or {}},
-                "spec": SPEC | spec,
-            },
-            self.namespace,
-        )
+        made = self.api.create(self._manifest(spec, annotations=annotations or {}), self.namespace)
         assert made.ok, made.body
         return self
+
+    def apply(self, **spec: Any) -> None:
+        """What `kubectl apply` does with the manifest, the study being there or not."""
+        self.api.apply(self._manifest(spec), self.namespace)
+
+    def _manifest(self, spec: Object, **metadata: Any) -> Object:
+        return {
+            "apiVersion": "tacotune.dev/v1alpha1",
+            "kind": "TTSStudy",
+            "metadata": {"name": self.name, **metadata},
+            "spec": SPEC | spec,
+        }
 
     def edit(self, **spec: Any) -> None:
         answer = self.api.request("PATCH", self.path, {"spec": spec}, content=PATCH)
@@ -79,14 +83,14 @@ class ClusterStudy:
         found: Object = next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
         return found
 
-    def reaches(self, phase: str) -> Object:
+    def reaches(self, phase: str, within: float = SECONDS) -> Object:
         """Wait for a phase; the status then."""
 
         def there() -> Object | None:
             status = self.status
             return status if status.get("phase") == phase else None
 
-        found = eventually(there, within=SECONDS)
+        found = eventually(there, within)
         assert found is not None
         return found
 
@@ -145,8 +149,8 @@ class ClusterStudy:
         return ending
 
 
-def complete(document: Object, *, seconds: float = 0.0) -> Ending:
-    """A trial that ends well; its learning rate is its value."""
+def complete(document: Object, *, seconds: float = 0.0, state: str = "complete") -> Ending:
+    """A trial that ends well, or in another state that is no failure; its learning rate is its value."""
     value = document["parameters"]["learning_rate"]
     result = {
         "contract": "tacotune.dev/result/v1",
@@ -154,7 +158,7 @@ def complete(document: Object, *, seconds: float = 0.0) -> Ending:
         "trial": document["trial"],
         "attempt": document["attempt"],
         "specHash": document["specHash"],
-        "state": "complete",
+        "state": state,
         "message": "trained 10 of 10 steps",
         "values": [value],
         "metrics": {"tts_score": value},

@@ -24,12 +24,6 @@ def spawn(
     ends, so call this from the main thread.
     """
     parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)  # It ended in between.
-
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -38,8 +32,15 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  no thread of ours holds a lock that it would need
+            preexec_fn=lambda: die_with(parent),  # noqa: PLW1509  no thread of ours holds a lock that it would need
         )
+
+
+def die_with(parent: int) -> None:
+    """In a child: end when its parent, the process of this number, ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # It ended in between.
 
 
 def end(process: subprocess.Popen[bytes], patience: float = 5.0) -> None:

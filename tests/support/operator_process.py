@@ -69,3 +69,17 @@ class Operator:
         self.stop()
         if error is not None:
             sys.stderr.write(self.log.read_text())
+
+
+class RestartedOperator(Operator):
+    """The same, in the hands of something that starts it anew whenever it is killed."""
+
+    def __init__(self, kubeconfig: Path, dsn: str, log: Path, *options: str) -> None:
+        super().__init__(kubeconfig, dsn, log, *options)
+        self._pid = log.with_suffix(".pid")
+        self._command = [sys.executable, "-m", "support.restarting", str(self._pid), *self._command[1:]]
+        self._environment |= {"PYTHONPATH": str(Path(__file__).parents[1]), "KUBECONFIG": str(kubeconfig)}
+
+    def kill(self) -> None:
+        """SIGKILL for the operator that runs now; also from a thread of the test's."""
+        os.kill(int(self._pid.read_text()), signal.SIGKILL)

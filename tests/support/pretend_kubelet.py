@@ -25,7 +25,7 @@ from support.eventually import eventually
 from support.pod_stream import PodStream
 
 NODE: Final = "pretend-node"
-"""Named in pods, so that they end with grace as on a node; the pod garbage collector minds its absence after 40 s."""
+"""Named in pods, so that they end with grace as on a node. There is none; the control plane of the tests does not mind."""
 RETRY_SECONDS: Final = 0.2
 
 

@@ -1,5 +1,6 @@
 """Stores and specs for tests on a real Postgres."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from support.builders import spec_of
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
+from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
 from tacotune.engine.observed import ParameterValue, TrialState
 from tacotune.ports import StudyKey
@@ -84,3 +86,12 @@ def trials_in(dsn: str) -> int:
     engine = create_engine(dsn, poolclass=NullPool)
     with engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM trials")).scalar_one())
+
+
+def spec_hashes_in(dsn: str) -> list[str]:
+    """The snapshot that each trial of a whole database was asked under, by number."""
+    query = "SELECT value_json FROM trial_user_attributes WHERE key = :key ORDER BY trial_id"
+    engine = create_engine(dsn, poolclass=NullPool)
+    with engine.connect() as connection:
+        rows = connection.execute(text(query), {"key": names.ATTRIBUTE_SPEC_HASH})
+        return [str(json.loads(value)) for (value,) in rows]
