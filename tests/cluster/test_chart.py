@@ -122,16 +122,16 @@ def test_the_charts_definition_is_the_generated_one_and_stays_when_the_release_g
 
 OPERATOR_RULES = {
     ("tacotune.dev", "ttsstudies"): "get list watch patch",
-    ("tacotune.dev", "ttsstudies/status"): "patch update",
+    ("tacotune.dev", "ttsstudies/status"): "update",
     ("tacotune.dev", "ttsstudies/finalizers"): "update",
     ("batch", "jobs"): "get list watch create patch delete",
-    ("", "pods"): "get list watch",
+    ("", "pods"): "list watch",
     ("", "pods/log"): "get",
     ("", "configmaps"): "get list create delete",
-    ("", "persistentvolumeclaims"): "get create patch delete",
-    ("", "services"): "get create patch delete",
+    ("", "persistentvolumeclaims"): "get create patch",
+    ("", "services"): "create patch",
     ("", "secrets"): "create patch",
-    ("", "events"): "create patch",
+    ("", "events"): "create",
 }
 
 
