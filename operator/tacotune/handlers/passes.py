@@ -112,8 +112,7 @@ class StudyPasses:
         for _ in range(PASSES):
             outcome = session.reconciler.run_once(study, previous_status=status, forgive_before=forgiven)
             status = outcome.status
-            session.untold += outcome.events
-            for event in outcome.events:
+            for event in session.keep(outcome.events):
                 log.log(
                     logging.WARNING if event.kind == "Warning" else logging.INFO,
                     "%s/%s: %s: %s",

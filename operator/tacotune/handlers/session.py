@@ -1,5 +1,6 @@
 """What the operator keeps of a study between passes: its ports, and when its status was last written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tacotune.adapters.kube_api import KubeApi
@@ -30,6 +31,15 @@ class Session:
     """Monotonic seconds of the last status write."""
     untold: list[Event] = field(default_factory=list)
     """Events of passes whose status could not be written."""
+
+    def keep(self, events: Iterable[Event]) -> list[Event]:
+        """Keep events until the status is written; those that are new.
+
+        A pass whose status was not written is made again from the same status, and sees the same changes once more.
+        """
+        new = [event for event in events if event not in self.untold]
+        self.untold += new
+        return new
 
 
 def open_session(
