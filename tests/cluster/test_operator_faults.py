@@ -1,5 +1,6 @@
 """What goes wrong with pods, and what the operator makes of it: the table "Retry by cause", on real Jobs."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def test_exit_64_fails_at_once(study: ClusterStudy, kubelet: PretendKubelet, ope
     with kubelet.running_all(study.trains(lambda _: failed(64, "learning_rate: 7 is above 1"))):
         status = study.reaches("Failed")
     assert status["attempts"] == 2, "the preparation, and one attempt"
+    assert "best" not in status
     assert status["recentFailures"][0]["cause"] == "Permanent"
     assert "learning_rate: 7 is above 1" in study.condition("Succeeded")["message"]
     assert ("Warning", "TrialFailed") in [(kind, reason) for kind, reason, _ in study.events()]
@@ -75,18 +77,34 @@ def test_a_deleted_pod_is_resumed_by_the_next_attempt(
     assert status["recentFailures"] == []
 
 
-def test_a_crash_is_retried_later_and_its_job_stays_to_be_looked_at(
+def test_s8_a_crash_is_retried_later_and_a_trial_that_only_fails_does_not_stop_the_study(
     study: ClusterStudy, kubelet: PretendKubelet, operator: Operator
 ) -> None:
-    study.create(**ONE)
+    """Trial 0 fails, fails and ends well; trial 1 fails three times; trial 2 is pruned."""
+    study.create(maxTrials=3, parallelism=3)
+    rates: dict[int, float] = {}
 
     def train(document: Object) -> Ending:
-        return complete(document) if document["attempt"] == 3 else failed(1, "boom")
+        trial, attempt = document["trial"], document["attempt"]
+        rates[trial] = document["parameters"]["learning_rate"]
+        if trial == 2:
+            return complete(document, state="pruned")
+        return complete(document) if (trial, attempt) == (0, 3) else failed(1, "boom")
 
     with kubelet.running_all(study.trains(train)):
         status = study.reaches("Succeeded")
-    assert [f["message"] for f in status["recentFailures"]] == ["crashed: boom", "crashed: boom"]
-    assert study.jobs() == ["demo-0-1", "demo-0-2"], "the last failures are kept, the rest is gone"
+        eventually(lambda: "StudySucceeded" in [reason for _, reason, _ in study.events()], within=SECONDS)
+    ends = {state: status["trials"][state] for state in ("succeeded", "failed", "pruned")}
+    assert ends == {"succeeded": 1, "failed": 1, "pruned": 1}
+    assert status["attempts"] == 1 + 3 + 3 + 1, "a pruned trial is never tried again"
+    assert (status["best"]["trial"], status["best"]["value"]) == (0, rates[0])
+    assert [f["message"] for f in status["recentFailures"]] == ["crashed: boom"] * 5
+    retries = [m for kind, reason, m in study.events() if (kind, reason) == ("Warning", "TrialRetry")]
+    said = r"Trial {} failed \(attempt {}\): crashed: boom; Transient, attempt {} in \d+ s"
+    for trial, attempt in ((0, 1), (0, 2), (1, 1), (1, 2)):
+        assert len([m for m in retries if re.fullmatch(said.format(trial, attempt, attempt + 1), m)]) == 1
+    assert len(retries) == 4
+    assert len(study.jobs()) == 3, "the last failures are kept, the rest is gone"
 
 
 @pytest.mark.parametrize(
@@ -135,24 +153,28 @@ def test_a_job_that_somebody_deletes_is_waited_for_then_started_again(
     assert first["metadata"]["uid"] not in [p["metadata"]["uid"] for p in kubelet.pods()]
 
 
-def test_a_killed_operator_loses_and_doubles_nothing(
+def test_s4_a_killed_operator_and_the_manifest_applied_again_lose_and_double_nothing(
     study: ClusterStudy, kubelet: PretendKubelet, operator: Operator
 ) -> None:
     study.create(maxTrials=4)
     started: list[tuple[int, int]] = []
+    rates: list[float] = []
 
     def train(document: Object) -> Ending:
         started.append((document["trial"], document["attempt"]))
+        rates.append(document["parameters"]["learning_rate"])
         return complete(document, seconds=0.5)
 
     with kubelet.running_all(study.trains(train)):
         for wanted in (1, 2, 3):
             eventually(lambda wanted=wanted: len(started) >= wanted, within=SECONDS)
             operator.kill()
+            study.apply(maxTrials=4)
             operator.start()
         status = study.reaches("Succeeded")
     assert status["progress"] == "4/4"
     assert sorted(started) == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert status["best"]["value"] == min(rates)
 
 
 def test_two_operators_at_once_double_nothing(

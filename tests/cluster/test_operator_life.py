@@ -1,5 +1,7 @@
 """What people do to a study: suspend, edit, reopen, reset, delete, and write what cannot work."""
 
+from pathlib import Path
+
 import pytest
 
 from support.api_server import ApiServer, Object
@@ -7,7 +9,7 @@ from support.cluster_study import SECONDS, ClusterStudy, complete
 from support.eventually import eventually
 from support.operator_process import Operator
 from support.pretend_kubelet import Ending, PretendKubelet
-from support.stores import trials_in
+from support.stores import spec_hashes_in, trials_in
 
 ONE = {"maxTrials": 1, "parallelism": 1}
 
@@ -46,18 +48,24 @@ def test_a_raised_budget_reopens_a_finished_study(
     assert "StudyReopened" in [reason for _, reason, _ in study.events()]
 
 
-def test_an_edit_never_reaches_a_trial_that_runs(
-    study: ClusterStudy, kubelet: PretendKubelet, operator: Operator
+def test_s11_an_edit_never_reaches_a_trial_that_runs(
+    study: ClusterStudy, kubelet: PretendKubelet, operator: Operator, postgres_dsn: str
 ) -> None:
-    study.create(maxTrials=2, parallelism=1)
+    study.create(maxTrials=5, parallelism=4)
     kubelet.finish("demo-prepare-1")
-    first = study.document(kubelet.start("demo-0-1"))
+    names = [f"demo-{number}-1" for number in range(4)]
+    before = [study.document(kubelet.start(name)) for name in names]
     study.edit(checkpoints={"everySteps": 77})
     kubelet.finish("demo-0-1", Ending(exit_code=1))
-    second = study.document(kubelet.pod("demo-0-2"))
-    assert second == {**first, "attempt": 2}
-    kubelet.finish("demo-0-2", complete(second))
-    assert study.document(kubelet.pod("demo-1-1"))["checkpoints"]["everySteps"] == 77
+    again = study.document(kubelet.pod("demo-0-2"))
+    assert again == {**before[0], "attempt": 2}
+    assert [study.document(kubelet.pod(name)) for name in names[1:]] == before[1:]
+    kubelet.finish("demo-0-2", complete(again))
+    after = study.document(kubelet.pod("demo-4-1"))
+    assert after["checkpoints"]["everySteps"] == 77
+    snapshots = [document["specHash"] for document in [*before, after]]
+    assert len(set(snapshots)) == 2
+    assert spec_hashes_in(postgres_dsn) == snapshots
 
 
 def test_what_pydantic_refuses_and_the_api_server_lets_through_is_said_and_starts_nothing(
@@ -121,31 +129,43 @@ def test_a_study_to_be_deleted_takes_its_rows_and_its_volume_along(
     eventually(lambda: study.config_maps() == [], within=SECONDS)
 
 
-def test_s3_a_reset_begins_anew_once_after_the_pods_are_gone(
-    study: ClusterStudy, kubelet: PretendKubelet, operator: Operator, postgres_dsn: str
+def test_s3_a_reset_begins_anew_once_after_the_pods_are_gone_under_two_operators(
+    study: ClusterStudy,
+    kubelet: PretendKubelet,
+    operator: Operator,
+    api: ApiServer,
+    kubeconfig: Path,
+    postgres_dsn: str,
+    tmp_path: Path,
 ) -> None:
+    other = ClusterStudy(api, study.namespace, "other").create(**ONE)
+    with kubelet.running_all(other.trains()):
+        kept = other.reaches("Succeeded")["best"]
     study.create(maxTrials=2, parallelism=1)
     kubelet.finish("demo-prepare-1")
     kubelet.finish("demo-0-1", complete(study.document(kubelet.pod("demo-0-1"))))
     running = kubelet.start("demo-1-1")
     before = study.document(running)["directory"]
-    study.annotate(reset="once")
-    eventually(lambda: "deletionTimestamp" in kubelet.pod("demo-1-1")["metadata"], within=SECONDS)
-    assert trials_in(postgres_dsn) == 2, "nothing is dropped while a pod still writes"
-    kubelet.finish("demo-1-1", Ending(exit_code=75))
-
     seen: list[Object] = []
 
     def train(document: Object) -> Ending:
         seen.append(document)
         return complete(document)
 
-    with kubelet.running_all(study.trains(train)):
-        assert study.reaches("Succeeded")["progress"] == "2/2"
+    with Operator(kubeconfig, postgres_dsn, tmp_path / "second.log", "-n", study.namespace):
+        study.annotate(reset="once")
+        eventually(lambda: "deletionTimestamp" in kubelet.pod("demo-1-1")["metadata"], within=SECONDS)
+        assert trials_in(postgres_dsn) == 1 + 2, "nothing is dropped while a pod still writes"
+        kubelet.finish("demo-1-1", Ending(exit_code=75))
+        with kubelet.running_all(study.trains(train)):
+            assert study.reaches("Succeeded")["progress"] == "2/2"
     assert [d["trial"] for d in seen] == [0, 1]
     assert before not in {d["directory"] for d in seen}, "no result from before is taken for one of now"
     study.annotate(reset="once", note="the same token again")
     assert study.reaches("Succeeded")["progress"] == "2/2"
+    assert other.status["best"] == kept
+    assert trials_in(postgres_dsn) == 1 + 2
+    other.let_go()
 
 
 def test_a_study_without_a_database_is_pending_and_goes_on_when_it_is_there(
