@@ -22,8 +22,8 @@ from tacotune.adapters.optuna_store import OptunaStore
 from tacotune.adapters.postgres import EmbeddedPostgres
 from tacotune.adapters.search import SearchSpace
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.engine.observed import TrialState
-from tacotune.ports import StudyKey
 
 SPACE = [
     {"name": "learning_rate", "float": {"low": 5e-5, "high": 2e-3, "log": True}},

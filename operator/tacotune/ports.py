@@ -68,20 +68,6 @@ class Busy(PermanentError):  # noqa: N818  a state of the world reads best witho
 
 
 @dataclass(frozen=True, slots=True)
-class StudyKey:
-    """Which study: Optuna's name for it is `<namespace>.<name>.<uid8>`."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    @property
-    def storage_name(self) -> str:
-        """Name of the study in Optuna's storage."""
-        return f"{self.namespace}.{self.name}.{self.uid[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
 class StudyRecord:
     """What the store keeps about a study besides its trials."""
 

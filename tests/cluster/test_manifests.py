@@ -12,7 +12,7 @@ from support.objects import study
 from support.study_objects import PLATFORM, UID, objects_of
 from tacotune.api.manifest import read_manifest
 from tacotune.api.study import TTSStudy
-from tacotune.manifests.common import StudyRef
+from tacotune.api.study_key import StudyKey
 from tacotune.manifests.merge import merge_pod_template
 from tacotune.manifests.storage_secret import storage_secret_key
 from tacotune.manifests.trial_job import trial_job
@@ -72,7 +72,7 @@ def pod_of(job: Object, namespace: str) -> Object:
 
 def test_the_job_controller_makes_the_pods_of_a_distributed_trial(api: ApiServer, restricted: str) -> None:
     large = study_of(ROOT / "tests/unit/manifests/golden/distributed/study.yaml", restricted)
-    ref = StudyRef(restricted, large.metadata.name, UID)
+    ref = StudyKey(restricted, large.metadata.name, UID)
     job = trial_job(
         ref,
         PLATFORM,

@@ -16,10 +16,11 @@ from support.eventually import eventually
 from tacotune.adapters.attempt_files import read_json
 from tacotune.adapters.processes import ProcessCluster
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import ResultState
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import JobPhase, ObservedJob, ParameterValue, Purpose
-from tacotune.ports import ClusterUnavailable, Launch, StudyKey
+from tacotune.ports import ClusterUnavailable, Launch
 
 KEY = StudyKey("default", "voice", "12345678-aaaa")
 DOUBLE = (sys.executable, str(trainer_double.__file__))

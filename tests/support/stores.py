@@ -14,8 +14,8 @@ from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.engine.observed import ParameterValue, TrialState
-from tacotune.ports import StudyKey
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

@@ -6,7 +6,8 @@ from typing import Any
 from tacotune.api.hashing import spec_hash
 from tacotune.api.names import job_name, publish_job_name
 from tacotune.api.study import TTSStudy
-from tacotune.manifests.common import Manifest, Platform, StudyRef
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest, Platform
 from tacotune.manifests.prepare_job import prepare_job
 from tacotune.manifests.publish_job import publish_job
 from tacotune.manifests.storage_secret import storage_secret, storage_secret_key
@@ -28,7 +29,7 @@ SOURCE = "trial/7/checkpoints/step-00000250"
 def objects_of(study: TTSStudy, platform: Platform = PLATFORM) -> list[Manifest]:
     """Claim, Secret, Service, and one Job of each purpose with its ConfigMap."""
     meta, spec = study.metadata, study.spec
-    ref = StudyRef(meta.namespace, meta.name, meta.uid or UID)
+    ref = StudyKey(meta.namespace, meta.name, meta.uid or UID)
     found = [volume_claim(ref, platform, spec), storage_secret(ref, platform, "postgresql://trial@db/optuna")]
     if spec.trainer.workers > 1:
         found.append(workers_service(ref, platform))

@@ -8,8 +8,8 @@ import pytest
 from support.builders import spec_of
 from support.study_objects import PLATFORM, UID
 from tacotune.adapters.job_view import observed_job
+from tacotune.api.study_key import StudyKey
 from tacotune.engine.observed import JobPhase
-from tacotune.manifests.common import StudyRef
 from tacotune.manifests.storage_secret import storage_secret_key
 from tacotune.manifests.trial_job import trial_job
 
@@ -22,7 +22,7 @@ FAILED = {
 
 
 def job() -> dict[str, Any]:
-    study = StudyRef("voices", "large", UID)
+    study = StudyKey("voices", "large", UID)
     built = trial_job(
         study,
         PLATFORM,

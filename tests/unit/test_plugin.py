@@ -23,12 +23,13 @@ from tacotune.api import names
 from tacotune.api.manifest import read_manifest
 from tacotune.api.status import BestTrial
 from tacotune.api.study import TTSStudy
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import TrialResult
 from tacotune.cli.kubectl.app import app
 from tacotune.cli.kubectl.best import voice
 from tacotune.cli.kubectl.candidates import directive
 from tacotune.engine.observed import ObservedTrial, Purpose, TrialState
-from tacotune.manifests.common import Platform, StudyRef
+from tacotune.manifests.common import Platform
 from tacotune.manifests.reader_pod import reader_pod
 from tacotune.ports import ClusterUnavailable, InvalidStudy, Missing, PermanentError, StudyRecord
 
@@ -356,7 +357,7 @@ def test_the_pod_that_reads_is_no_attempt_changes_nothing_and_ends_by_itself() -
         "tolerations: [{key: gpu, operator: Exists}], volumes: [{name: big, emptyDir: {}}], "
         "containers: [{name: trainer, env: [{name: TOKEN, value: x}]}]}}}"
     )
-    reference = StudyRef("voices", "demo", UID)
+    reference = StudyKey("voices", "demo", UID)
     body = reader_pod(
         reference, Platform("a", "Never", ("registry",)), study(placed).spec, name="demo-export-1"
     )

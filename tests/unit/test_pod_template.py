@@ -15,7 +15,7 @@ from tacotune.api.manifest import read_manifests
 from tacotune.api.pod_fields import PATCH
 from tacotune.api.pod_template import check_pod_template
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import StudyRef
+from tacotune.api.study_key import StudyKey
 from tacotune.manifests.storage_secret import storage_secret_key
 from tacotune.manifests.trial_job import trial_job
 
@@ -341,7 +341,7 @@ def test_whatever_is_let_through_leaves_the_contract_alone(template: dict[str, A
 
 def contract(spec: TTSStudySpec) -> dict[str, Any]:
     """What the trial contract rests on in a pod."""
-    study = StudyRef("voices", "voice", UID)
+    study = StudyKey("voices", "voice", UID)
     job = trial_job(
         study,
         PLATFORM,

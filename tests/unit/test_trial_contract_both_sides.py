@@ -12,6 +12,7 @@ from tacotrain.errors import ConfigError
 from tacotune.adapters.documents import trial_document
 from tacotune.api.manifest import read_manifest
 from tacotune.api.names import trial_directory
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import (
     Progress,
     PublicationDocument,
@@ -21,7 +22,7 @@ from tacotune.api.trial_contract import (
     TrialResult,
 )
 from tacotune.engine.observed import Purpose
-from tacotune.ports import Launch, StudyKey
+from tacotune.ports import Launch
 
 SPEC_LINES = (
     "objectives: [{metric: tts_score}, {metric: alignment, direction: Maximize}]",

@@ -6,12 +6,12 @@ import pytest
 
 from support.study_objects import UID
 from tacotune.adapters.kube_warm_start import Candidate, best_of, candidate
-from tacotune.manifests.common import StudyRef
+from tacotune.api.study_key import StudyKey
 from tacotune.manifests.warm_start import EarlierVoice, warm_start_checkpoint, warm_start_volumes
 from tacotune.ports import InvalidStudy
 
 EARLIER = "0b2f3c4d-0000-4000-8000-000000000002"
-STUDY = StudyRef("voices", "second", UID)
+STUDY = StudyKey("voices", "second", UID)
 
 
 def claim(promoted: str = "0b2f3c4d/trial/7/checkpoints/step-00000250", **fields: Any) -> dict[str, Any]:

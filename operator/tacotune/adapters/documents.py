@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import (
     CheckpointSettings,
     DatasetReference,
@@ -16,7 +17,7 @@ from tacotune.api.trial_contract import (
     WarmStartReference,
 )
 from tacotune.engine.observed import ParameterValue, Purpose
-from tacotune.ports import Launch, StudyKey
+from tacotune.ports import Launch
 
 _SNAPSHOT: Final = frozenset(
     {"preset", "seed", "objectives", "weights", "early_stopping", "checkpoints", "warm_start"}

@@ -11,10 +11,11 @@ from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import PublicationDocument
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import Publication, Purpose
-from tacotune.manifests.common import Platform, StudyRef
+from tacotune.manifests.common import Platform
 from tacotune.manifests.publish_job import publish_job
 
 Document = Mapping[str, Any]
@@ -24,7 +25,7 @@ class Publisher:
     """The Jobs that publish voices of one study."""
 
     def __init__(
-        self, api: KubeApi, view: KubeView, study: StudyRef, platform: Platform, root: PurePosixPath
+        self, api: KubeApi, view: KubeView, study: StudyKey, platform: Platform, root: PurePosixPath
     ) -> None:
         self._api = api
         self._view = view

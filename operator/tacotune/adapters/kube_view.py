@@ -9,7 +9,8 @@ from typing import Any
 
 from tacotune.adapters.kube_api import KubeApi, collection
 from tacotune.api import names
-from tacotune.manifests.common import StudyRef, selector
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import selector
 
 Document = Mapping[str, Any]
 
@@ -17,7 +18,7 @@ Document = Mapping[str, Any]
 class KubeView:
     """One study's objects, listed at the first question after `forget`."""
 
-    def __init__(self, api: KubeApi, study: StudyRef) -> None:
+    def __init__(self, api: KubeApi, study: StudyKey) -> None:
         self._api = api
         self._study = study
         self.jobs: dict[str, Document] = {}

@@ -13,7 +13,7 @@ from tacotune.adapters.kube_api import KubeApi, collection
 from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import StudyRef
+from tacotune.api.study_key import StudyKey
 from tacotune.manifests.warm_start import EarlierVoice
 from tacotune.ports import InvalidStudy
 
@@ -89,7 +89,7 @@ def best_of(candidates: Sequence[Candidate], direction: str, namespace: str) -> 
 class WarmStart:
     """The earlier voice of one study; `look` shows it what a pass has read."""
 
-    def __init__(self, api: KubeApi, view: KubeView, study: StudyRef, root: PurePosixPath) -> None:
+    def __init__(self, api: KubeApi, view: KubeView, study: StudyKey, root: PurePosixPath) -> None:
         self._api = api
         self._view = view
         self._study = study

@@ -26,10 +26,11 @@ from tacotune.api import names
 from tacotune.api.hashing import spec_hash
 from tacotune.api.kubernetes import SecretKey
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import TrialDocument
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import JobPhase, ObservedJob, Publication, Purpose
-from tacotune.manifests.common import DATA, DOCUMENT, MOUNT, Platform, StudyRef, selector
+from tacotune.manifests.common import DATA, DOCUMENT, MOUNT, Platform, selector
 from tacotune.manifests.prepare_job import prepare_job
 from tacotune.manifests.storage_secret import storage_secret_key
 from tacotune.manifests.trial_config import trial_config_map
@@ -37,7 +38,7 @@ from tacotune.manifests.trial_job import trial_job
 from tacotune.manifests.volume_claim import volume_claim
 from tacotune.manifests.warm_start import warm_start_checkpoint
 from tacotune.manifests.workers_service import workers_service
-from tacotune.ports import ClusterUnavailable, Launch, StudyKey
+from tacotune.ports import ClusterUnavailable, Launch
 
 KEPT_FAILURES: Final = 3
 """Failed Jobs that stay, recorded, so that people can read their pods' logs."""
@@ -53,7 +54,7 @@ class KubernetesCluster:
         reset: The token of the last reset; trial folders from before it are not taken for this study's.
     """
 
-    def __init__(self, api: KubeApi, study: StudyRef, platform: Platform, *, reset: str = "") -> None:
+    def __init__(self, api: KubeApi, study: StudyKey, platform: Platform, *, reset: str = "") -> None:
         self._api = api
         self._study = study
         self._platform = platform
@@ -210,7 +211,7 @@ class KubernetesCluster:
         wanted = voice is not None and setting is not None and setting.weights == "best"
         document = trial_document(
             launch,
-            StudyKey(self._study.namespace, self._study.name, self._study.uid),
+            self._study,
             dataset=self._prepared(),
             directory=self._root / names.trial_directory(launch.purpose.value, launch.trial),
             threads=launch.spec.trainer.threads,
@@ -318,6 +319,6 @@ class KubernetesCluster:
         return collection(self._study.namespace, kind)
 
 
-def _owned(there: Mapping[str, Any], study: StudyRef) -> bool:
+def _owned(there: Mapping[str, Any], study: StudyKey) -> bool:
     owners = there.get("metadata", {}).get("ownerReferences", [])
     return any(owner.get("uid") == study.uid for owner in owners)

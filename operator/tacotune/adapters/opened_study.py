@@ -19,7 +19,8 @@ from tacotune.adapters.search import SearchSpace
 from tacotune.adapters.storage_errors import translated
 from tacotune.adapters.trial_view import TrialView
 from tacotune.api.study import TTSStudySpec
-from tacotune.ports import InvalidStudy, StudyKey
+from tacotune.api.study_key import StudyKey
+from tacotune.ports import InvalidStudy
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ from tacotune.adapters.storage_errors import translated
 from tacotune.adapters.trial_view import STATES
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.engine.observed import Attempt, ObservedTrial, Purpose, TrialState
-from tacotune.ports import Clock, StorageUnavailable, StudyKey, StudyRecord
+from tacotune.ports import Clock, StorageUnavailable, StudyRecord
 
 TO_OPTUNA: Mapping[TrialState, OptunaState] = {ours: theirs for theirs, ours in STATES.items()}
 

@@ -30,10 +30,11 @@ from tacotune.adapters.attempt_files import AttemptFiles, newest_trial_document,
 from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
 from tacotune.api.hashing import spec_hash
 from tacotune.api.names import job_name, trial_directory
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import ExitCode, Progress, Termination, TrialDocument, TrialResult
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import JobPhase, ObservedJob, Publication, Purpose
-from tacotune.ports import ClusterUnavailable, Launch, StudyKey
+from tacotune.ports import ClusterUnavailable, Launch
 
 # Waits for the trainer even while the group is being terminated, then leaves its exit code behind in one rename.
 _SHELL = (

@@ -17,8 +17,9 @@ from tacotune.adapters.search import SearchSpace
 from tacotune.adapters.storage_errors import translated
 from tacotune.adapters.trial_view import observe
 from tacotune.api.study import TTSStudy
+from tacotune.api.study_key import StudyKey
 from tacotune.engine.observed import ObservedTrial
-from tacotune.ports import Missing, PermanentError, StudyKey, StudyRecord
+from tacotune.ports import Missing, PermanentError, StudyRecord
 
 CONNECT_SECONDS = 5
 KEY = "uri"

@@ -11,8 +11,9 @@ from tacotune.adapters.kube_api import Document, KubeApi, collection
 from tacotune.adapters.kube_user import User
 from tacotune.api import names
 from tacotune.api.study import TTSStudy
+from tacotune.api.study_key import StudyKey
 from tacotune.engine.observed import Purpose
-from tacotune.manifests.common import StudyRef, selector
+from tacotune.manifests.common import selector
 from tacotune.ports import ClusterUnavailable, InvalidStudy, Missing
 
 POLL_SECONDS: Final = 1.0
@@ -54,7 +55,7 @@ class Wanted:
 def study_pods(user: User, study: TTSStudy) -> list[StudyPod]:
     """All pods of a study's attempts that are there."""
     metadata = study.metadata
-    reference = StudyRef(metadata.namespace, metadata.name, metadata.uid)
+    reference = StudyKey(metadata.namespace, metadata.name, metadata.uid)
     found = user.api.list(collection(user.namespace, "pods"), selector(reference))
     return [pod for document in found if (pod := _pod(document)) is not None]
 

@@ -23,7 +23,8 @@ from tacotune.adapters.kubectl import KubeFlags, kubectl, last_words
 from tacotune.adapters.study_pods import await_start
 from tacotune.api import names
 from tacotune.api.study import TTSStudy
-from tacotune.manifests.common import MOUNT, Manifest, Platform, StudyRef
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import MOUNT, Manifest, Platform
 from tacotune.manifests.reader_pod import DEADLINE_SECONDS, reader_pod
 from tacotune.ports import ClusterUnavailable, Missing, PermanentError, TacotuneError
 
@@ -112,7 +113,7 @@ def copy_voice(
         ClusterUnavailable: The pod does not start, or the copy broke off.
         PermanentError: What came does not match its hashes.
     """
-    reference = StudyRef(study.metadata.namespace, study.metadata.name, study.metadata.uid)
+    reference = StudyKey(study.metadata.namespace, study.metadata.name, study.metadata.uid)
     # The image that is to be read with wins over the study's.
     trainer = study.spec.trainer.model_copy(update={"image": platform.trainer_image})
     spec = study.spec.model_copy(update={"trainer": trainer})

@@ -11,10 +11,10 @@ from tacotune.adapters.kube_api import Document, KubeApi
 from tacotune.adapters.kube_studies import Studies
 from tacotune.adapters.kubernetes import KubernetesCluster
 from tacotune.api import names
+from tacotune.api.study_key import StudyKey
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.settings import OperatorSettings
-from tacotune.manifests.common import StudyRef
-from tacotune.ports import Clock, StudyKey, TransientError
+from tacotune.ports import Clock, TransientError
 
 log = logging.getLogger("tacotune")
 
@@ -43,12 +43,12 @@ class Farewell:
         if study.get("spec", {}).get("deletionPolicy") == "Delete":
             asked = datetime.fromisoformat(metadata["deletionTimestamp"])
             late = (self._clock.now() - asked).total_seconds() > self._settings.release_after_seconds
-            reference = StudyRef(metadata["namespace"], metadata["name"], metadata["uid"])
-            ended = KubernetesCluster(self._api, reference, self._settings.platform).delete_everything()
+            key = StudyKey(metadata["namespace"], metadata["name"], metadata["uid"])
+            ended = KubernetesCluster(self._api, key, self._settings.platform).delete_everything()
             if not ended and not late:
                 return 1.0
             try:
-                self._drop_rows(study)
+                self._drop_rows(key, study)
             except TransientError as error:
                 if not late:
                     return error.retry_after
@@ -56,8 +56,6 @@ class Farewell:
         self._studies.release(study)
         return None
 
-    def _drop_rows(self, study: Document) -> None:
-        metadata = study["metadata"]
-        key = StudyKey(metadata["namespace"], metadata["name"], metadata["uid"])
+    def _drop_rows(self, key: StudyKey, study: Document) -> None:
         dsn = self._databases.dsn(key.namespace, study["spec"])
         self._databases.engine(dsn).drop(key.storage_name)

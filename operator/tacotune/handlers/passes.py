@@ -18,12 +18,12 @@ from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, set
 from tacotune.api.messages import complaints
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy, TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
 from tacotune.handlers.queue import Key
 from tacotune.handlers.session import Session, open_session
 from tacotune.handlers.settings import OperatorSettings
-from tacotune.manifests.common import StudyRef
 from tacotune.manifests.storage_secret import storage_secret
 from tacotune.ports import Clock, InvalidStudy, StorageUnavailable, TransientError
 
@@ -164,7 +164,7 @@ class StudyPasses:
     def _give_secret(self, study: TTSStudy, session: Session) -> None:
         if session.secret_given or study.spec.storage is not None:
             return
-        reference = StudyRef(study.metadata.namespace, study.metadata.name, study.metadata.uid)
+        reference = StudyKey(study.metadata.namespace, study.metadata.name, study.metadata.uid)
         secret = storage_secret(reference, self._settings.platform, self._settings.trial_storage_url)
         name = secret["metadata"]["name"]
         self._api.apply(f"{collection(reference.namespace, 'secrets')}/{name}", secret)

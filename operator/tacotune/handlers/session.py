@@ -8,10 +8,11 @@ from tacotune.adapters.kubernetes import KubernetesCluster
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
 from tacotune.api.study import TTSStudy
+from tacotune.api.study_key import StudyKey
 from tacotune.controller.reconcile import Reconciler
 from tacotune.engine.events import Event
-from tacotune.manifests.common import Platform, StudyRef
-from tacotune.ports import Clock, StudyKey
+from tacotune.manifests.common import Platform
+from tacotune.ports import Clock
 
 
 @dataclass(slots=True)
@@ -52,10 +53,9 @@ def open_session(
         InvalidStudy: The stored study is another one.
     """
     metadata = study.metadata
-    store = OptunaStore(engine, StudyKey(metadata.namespace, metadata.name, metadata.uid), clock)
+    key = StudyKey(metadata.namespace, metadata.name, metadata.uid)
+    store = OptunaStore(engine, key, clock)
     store.open(study.spec)
     reset = store.reset_token()
-    cluster = KubernetesCluster(
-        api, StudyRef(metadata.namespace, metadata.name, metadata.uid), platform, reset=reset
-    )
+    cluster = KubernetesCluster(api, key, platform, reset=reset)
     return Session(metadata.uid, reset, dsn, store, cluster, Reconciler(store, cluster, clock))

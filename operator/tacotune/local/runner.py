@@ -28,6 +28,7 @@ from tacotune.adapters.run_lock import RunLock
 from tacotune.api.conditions import Phase
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy
+from tacotune.api.study_key import StudyKey
 from tacotune.controller.reconcile import Outcome, Reconciler
 from tacotune.engine.events import Event
 from tacotune.engine.observed import Observed
@@ -36,7 +37,7 @@ from tacotune.local.options import RunOptions
 from tacotune.local.report import console, print_end, trial_rows
 from tacotune.local.rundir import RunDirectory
 from tacotune.local.view import live_view, progress_line
-from tacotune.ports import PermanentError, StudyKey, TacotuneError
+from tacotune.ports import PermanentError, TacotuneError
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KILLED = 0, 1, 75, 130
 

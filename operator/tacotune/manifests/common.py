@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tacotune.api import names
+from tacotune.api.study_key import StudyKey
 
 Manifest = dict[str, Any]
 
@@ -13,15 +14,6 @@ DATA: Final = names.DATA
 CONFIG: Final = names.CONFIG
 DOCUMENT: Final = "trial.json"
 """Key of an attempt's ConfigMap, and the file below CONFIG."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRef:
-    """The TTSStudy that owns an object."""
-
-    namespace: str
-    name: str
-    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,7 @@ class Platform:
 
 
 def labels(
-    study: StudyRef,
+    study: StudyKey,
     component: str,
     *,
     purpose: str | None = None,
@@ -64,12 +56,12 @@ def labels(
     return result
 
 
-def selector(study: StudyRef) -> str:
+def selector(study: StudyKey) -> str:
     """Label selector of everything that belongs to one study, and to no earlier one of the same name."""
     return f"{names.LABEL_MANAGED_BY}=tacotune,{names.LABEL_STUDY_UID}={study.uid}"
 
 
-def owner_reference(study: StudyRef) -> Manifest:
+def owner_reference(study: StudyKey) -> Manifest:
     """The study as controller: what it owns goes with it."""
     return {
         "apiVersion": names.API_VERSION,
@@ -82,7 +74,7 @@ def owner_reference(study: StudyRef) -> Manifest:
 
 
 def metadata(
-    study: StudyRef,
+    study: StudyKey,
     platform: Platform,
     name: str,
     own_labels: Mapping[str, str],

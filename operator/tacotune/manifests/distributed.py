@@ -7,14 +7,15 @@ rendezvous is static (node rank = index), so rank 0, which writes checkpoints an
 from typing import Any, Final
 
 from tacotune.api import names
-from tacotune.manifests.common import Manifest, StudyRef
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest
 
 PORT: Final = 29500
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  where NCCL's processes of one pod meet
 
 
 def worker_pod(
-    template: Manifest, study: StudyRef, job_name: str, *, workers: int, processes: int
+    template: Manifest, study: StudyKey, job_name: str, *, workers: int, processes: int
 ) -> Manifest:
     """The pod of one worker; needs `workers_service`, and its Job indexed.
 

@@ -5,8 +5,9 @@ from typing import Final
 
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
+from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import ExitCode
-from tacotune.manifests.common import Manifest, Platform, StudyRef, metadata
+from tacotune.manifests.common import Manifest, Platform, metadata
 from tacotune.manifests.merge import merge_pod_template
 
 PERMANENT: Final = (ExitCode.USAGE, ExitCode.BAD_DATA, ExitCode.PERMISSION)
@@ -14,7 +15,7 @@ PERMANENT: Final = (ExitCode.USAGE, ExitCode.BAD_DATA, ExitCode.PERMISSION)
 
 
 def job(
-    study: StudyRef,
+    study: StudyKey,
     platform: Platform,
     spec: TTSStudySpec,
     template: Manifest,

@@ -6,13 +6,14 @@ from typing import Any, Final
 from tacotune.api import names
 from tacotune.api.resources import Resources
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import MOUNT, Manifest, Platform, StudyRef
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import MOUNT, Manifest, Platform
 
 TMP: Final = "/tmp"  # noqa: S108  an emptyDir of the pod's own
 
 
 def pod_template(
-    study: StudyRef,
+    study: StudyKey,
     platform: Platform,
     spec: TTSStudySpec,
     labels: Mapping[str, str],

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from tacotune.api.resources import is_gpu
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import DATA, Manifest, Platform, StudyRef, labels
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import DATA, Manifest, Platform, labels
 from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
 
 
 def prepare_job(
-    study: StudyRef,
+    study: StudyKey,
     platform: Platform,
     spec: TTSStudySpec,
     *,

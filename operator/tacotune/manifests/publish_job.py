@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from tacotune.api.resources import Resources
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import Manifest, Platform, StudyRef, labels
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest, Platform, labels
 from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
 
@@ -19,7 +20,7 @@ DEADLINE_SECONDS: Final = 3600
 
 
 def publish_job(
-    study: StudyRef,
+    study: StudyKey,
     platform: Platform,
     spec: TTSStudySpec,
     *,

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import Manifest, Platform, StudyRef
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest, Platform
 from tacotune.manifests.merge import merge_pod_template
 from tacotune.manifests.pod import pod_template
 from tacotune.manifests.publish_job import RESOURCES
@@ -28,7 +29,7 @@ PLACEMENT: Final = frozenset(
 _IDLE: Final = ["python3", "-c", f"import time; time.sleep({DEADLINE_SECONDS})"]
 
 
-def reader_pod(study: StudyRef, platform: Platform, spec: TTSStudySpec, *, name: str) -> Manifest:
+def reader_pod(study: StudyKey, platform: Platform, spec: TTSStudySpec, *, name: str) -> Manifest:
     """The pod; it goes with its study at the latest.
 
     Args:

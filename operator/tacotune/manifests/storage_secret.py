@@ -5,12 +5,13 @@ from typing import Final
 
 from tacotune.api import names
 from tacotune.api.kubernetes import SecretKey
-from tacotune.manifests.common import Manifest, Platform, StudyRef, labels, metadata
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest, Platform, labels, metadata
 
 KEY: Final = "uri"
 
 
-def storage_secret(study: StudyRef, platform: Platform, uri: str) -> Manifest:
+def storage_secret(study: StudyKey, platform: Platform, uri: str) -> Manifest:
     """The Secret, for a study without `spec.storage`."""
     # `data`, for server-side apply would own the write-only `stringData` and never see what became of it.
     return {
@@ -24,6 +25,6 @@ def storage_secret(study: StudyRef, platform: Platform, uri: str) -> Manifest:
     }
 
 
-def storage_secret_key(study: StudyRef) -> SecretKey:
+def storage_secret_key(study: StudyKey) -> SecretKey:
     """Where a pod finds the DSN in it."""
     return SecretKey(name=names.storage_secret_name(study.name), key=KEY)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tacotune.api import names
-from tacotune.manifests.common import DOCUMENT, Manifest, Platform, StudyRef, labels, metadata
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import DOCUMENT, Manifest, Platform, labels, metadata
 
 
 def trial_config_map(
-    study: StudyRef, platform: Platform, job_name: str, document: Mapping[str, Any]
+    study: StudyKey, platform: Platform, job_name: str, document: Mapping[str, Any]
 ) -> Manifest:
     """The ConfigMap that the Job of that name mounts; no later edit of the study reaches it."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"

@@ -4,7 +4,8 @@ from tacotune.api import names
 from tacotune.api.kubernetes import SecretKey
 from tacotune.api.resources import gpus
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import CONFIG, DOCUMENT, Manifest, Platform, StudyRef, labels
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import CONFIG, DOCUMENT, Manifest, Platform, labels
 from tacotune.manifests.distributed import indexed, worker_pod
 from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
@@ -12,7 +13,7 @@ from tacotune.manifests.warm_start import EarlierVoice, warm_start_volumes
 
 
 def trial_job(
-    study: StudyRef,
+    study: StudyKey,
     platform: Platform,
     spec: TTSStudySpec,
     *,

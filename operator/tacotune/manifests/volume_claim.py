@@ -2,10 +2,11 @@
 
 from tacotune.api import names
 from tacotune.api.study import TTSStudySpec
-from tacotune.manifests.common import Manifest, Platform, StudyRef, labels, metadata
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest, Platform, labels, metadata
 
 
-def volume_claim(study: StudyRef, platform: Platform, spec: TTSStudySpec) -> Manifest:
+def volume_claim(study: StudyKey, platform: Platform, spec: TTSStudySpec) -> Manifest:
     """The claim; with `deletionPolicy: Retain` nobody owns it, so that voices outlive their study."""
     volume = spec.checkpoints.volume
     claim: Manifest = {

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from tacotune.api import names
-from tacotune.manifests.common import MOUNT, Manifest, StudyRef
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import MOUNT, Manifest
 
 VOLUME: Final = names.WARM_START_VOLUME
 
@@ -24,14 +25,14 @@ class EarlierVoice:
     """Its folder on its volume, by `api.names.study_directory`."""
 
 
-def warm_start_checkpoint(study: StudyRef, voice: EarlierVoice) -> PurePosixPath:
+def warm_start_checkpoint(study: StudyKey, voice: EarlierVoice) -> PurePosixPath:
     """Where a trial of `study` finds the voice's weights."""
     if voice.study == study.name:
         return PurePosixPath(MOUNT, voice.folder, "best", "checkpoint")
     return PurePosixPath(names.WARM_START, "checkpoint")
 
 
-def warm_start_volumes(study: StudyRef, voice: EarlierVoice | None) -> list[tuple[Manifest, Manifest]]:
+def warm_start_volumes(study: StudyKey, voice: EarlierVoice | None) -> list[tuple[Manifest, Manifest]]:
     """The volume that brings it there, with its mount; a pod must not name a claim twice."""
     if voice is None or voice.study == study.name:
         return []

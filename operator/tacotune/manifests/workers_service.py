@@ -1,10 +1,11 @@
 """The headless Service that gives the workers of distributed trials host names."""
 
 from tacotune.api import names
-from tacotune.manifests.common import Manifest, Platform, StudyRef, labels, metadata
+from tacotune.api.study_key import StudyKey
+from tacotune.manifests.common import Manifest, Platform, labels, metadata
 
 
-def workers_service(study: StudyRef, platform: Platform) -> Manifest:
+def workers_service(study: StudyKey, platform: Platform) -> Manifest:
     """One for all Jobs of a study: each pod resolves as `<job>-<index>.<service>`."""
     return {
         "apiVersion": "v1",
