@@ -131,7 +131,7 @@ OPERATOR_RULES = {
     ("", "persistentvolumeclaims"): "get create patch",
     ("", "services"): "create patch",
     ("", "secrets"): "create patch",
-    ("", "events"): "create",
+    ("", "events"): "list create",
 }
 
 

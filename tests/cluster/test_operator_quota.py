@@ -5,21 +5,7 @@ from support.cluster_study import SECONDS, ClusterStudy
 from support.eventually import eventually
 from support.operator_process import Operator
 from support.pretend_kubelet import PretendKubelet
-
-
-def limit(api: ApiServer, namespace: str, **hard: str) -> str:
-    """Put a quota into force; its path."""
-    named = {key.replace("_", "/", 1).replace("_", "."): amount for key, amount in hard.items()}
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "tight"},
-        "spec": {"hard": named},
-    }
-    assert api.create(quota, namespace).ok
-    path = f"/api/v1/namespaces/{namespace}/resourcequotas/tight"
-    eventually(lambda: "hard" in api.get(path).get("status", {}), within=SECONDS)
-    return path
+from support.quotas import limit
 
 
 def reasons(study: ClusterStudy) -> dict[int, str]:

@@ -13,6 +13,7 @@ from support.control_plane import ControlPlane
 from support.eventually import eventually
 from support.operator_process import Operator
 from support.pretend_kubelet import Ending, PretendKubelet
+from support.quotas import limit
 from support.service_accounts import service_account_kubeconfig
 
 RBAC = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
@@ -41,7 +42,7 @@ def install(chart: Chart, api: ApiServer, values: Object, where: str) -> list[Ob
 
 
 class Life:
-    """A study that goes through everything: an attempt that fails, a pruned trial, a suspension, and a final training."""
+    """A study that goes through everything: a quota, an attempt that fails, a pruned trial, a suspension, a final training."""
 
     def __init__(self, study: ClusterStudy, kubelet: PretendKubelet) -> None:
         self._study = study
@@ -61,9 +62,14 @@ class Life:
         return complete(document, seconds=2 if document["purpose"] == "final" else 0)
 
     def run(self, **spec: object) -> None:
+        quota = limit(self._study.api, self._study.namespace, pods="0")
         self._study.create(
             parallelism=3, deletionPolicy="Delete", finalTraining={"enabled": True, "epochs": 2}, **spec
         )
+        eventually(
+            lambda: "quota" in self._study.condition("DatasetReady").get("message", ""), within=SECONDS
+        )
+        assert self._study.api.request("DELETE", quota).ok
         self._leave_behind("demo-0-1")
         with self._kubelet.running_all(self._study.trains(self.train)):
             eventually(self._long.is_set, within=SECONDS)

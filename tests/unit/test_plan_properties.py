@@ -131,7 +131,7 @@ def test_a_crash_after_any_action_leads_to_the_same_end(
 @given(specs(goal=0.3), fates)
 def test_each_prefix_of_each_plan_is_followed_by_a_plan_that_goes_on(spec: Any, table: list[Fate]) -> None:
     """As patroni tests its planner: after the first action, the rest of the plan comes out; asks may wait, and what is cleared
-    away waits for asks."""
+    away waits for asks and tells."""
     for one in drive(observed_of(spec=spec, dataset_ready=False), table):
         world = one.before
         for position, action in enumerate(one.plan.actions):
@@ -141,8 +141,8 @@ def test_each_prefix_of_each_plan_is_followed_by_a_plan_that_goes_on(spec: Any, 
             ):  # The world refuses a second tell, so no plan may contain one.
                 assert after(world, action) == world, "done twice is not done once"
             rest = plan(world).actions
-            asks = any(isinstance(a, AskTrial) for a in rest)
-            waiting = (AskTrial, DeleteJob) if asks else AskTrial
+            before = any(isinstance(a, AskTrial | TellTrial) for a in rest)
+            waiting = (AskTrial, DeleteJob) if before else AskTrial
             expected = [a for a in one.plan.actions[position + 1 :] if not isinstance(a, waiting)]
             assert [a for a in expected if a not in rest] == []
 

@@ -46,7 +46,6 @@ class OptunaStore:
         self._key = key
         self._clock = clock
         self._opened: OpenedStudy | None = None
-        self._just_read: list[FrozenTrial] | None = None
 
     def open(self, spec: TTSStudySpec) -> None:
         """Create or load the study, and enqueue what is to be asked first, once; cheap when already open."""
@@ -64,15 +63,14 @@ class OptunaStore:
         """All trials by number, running ones with the pruner's advice; reads only what has not finished."""
         opened = self._get()
         with self._reading():
-            trials = self._just_read = self._read(opened)
+            trials = self._read(opened)
             return opened.view.observe(trials, opened.advisor.advise(trials))
 
     def ask(self, expected_number: int, spec_hash: str) -> int | None:
         """Ask for the trial of a number; None when nothing new is left in the space."""
         opened = self._get()
         with self._reading():
-            # Those that the pass has just read, for the first ask after them.
-            trials, self._just_read = self._just_read or self._read(opened), None
+            trials = self._read(opened)
             there = next((trial for trial in trials if trial.number == expected_number), None)
             if there is not None and there.state is not OptunaState.WAITING:
                 return expected_number
