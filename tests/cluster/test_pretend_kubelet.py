@@ -49,7 +49,7 @@ class Jobs:
             ends = [c for c in conditions if c["type"] in {"Complete", "Failed"} and c["status"] == "True"]
             return (ends[0]["type"], ends[0]["reason"]) if ends else None
 
-        end = eventually(found)
+        end = eventually(found, within=60)
         assert end is not None
         return end
 
