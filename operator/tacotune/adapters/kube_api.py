@@ -43,6 +43,10 @@ class Conflict(Exception):  # noqa: N818  a state of the world reads best withou
     """The object is there already, or was changed since it was read (409)."""
 
 
+class Unanswered(ClusterUnavailable):
+    """The API server did not say whether it did it: it is away, or overwhelmed."""
+
+
 def collection(namespace: str, plural: str) -> str:
     """Where the objects of a kind lie in a namespace."""
     match plural:
@@ -201,7 +205,7 @@ class KubeApi:
                 # Quota and admission come and go; missing rights wait for a person, who may be at it.
                 raise Forbidden(message, retry_after=10.0)
             case _:
-                raise ClusterUnavailable(message, retry_after=2.0)
+                raise Unanswered(message, retry_after=2.0)
 
 
 def _silent(method: str, path: str, error: Exception) -> ClusterUnavailable:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from tacotune.adapters.kube_api import Conflict, Document, KubeApi, collection
+from tacotune.adapters.kube_api import Conflict, Document, KubeApi, Unanswered, collection
 from tacotune.api import names
 from tacotune.api.status import TTSStudyStatus
 from tacotune.engine.events import Event
@@ -49,9 +49,13 @@ class Studies:
             f"{_path(metadata['namespace'], metadata['name'])}/status", {**study, "status": document}
         )
 
-    def tell(self, study: Document, events: Sequence[Event], now: datetime) -> None:
-        """Post events; one that cannot be posted is not worth a pass."""
-        metadata = study["metadata"]
+    def tell(self, study: Document, events: Sequence[Event], now: datetime) -> list[Event]:
+        """Post events.
+
+        Returns:
+            Those to be told later, for the API server did not answer. One that it refuses is not worth another try.
+        """
+        metadata, later = study["metadata"], []
         stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
         for event in events:
             text = f"{metadata['uid']} {event.reason} {event.message} {stamp}"
@@ -83,8 +87,11 @@ class Studies:
             }
             try:
                 self._api.create(collection(metadata["namespace"], "events"), body)
+            except Unanswered:
+                later.append(event)
             except (Conflict, TacotuneError):
                 continue  # Told already, or the namespace is going away.
+        return later
 
     def _set_finalizers(self, study: Document, finalizers: list[str]) -> Document | None:
         metadata = study["metadata"]

@@ -129,8 +129,7 @@ class StudyPasses:
         ):
             self._write(body, status, before)
             session.written_at = self._monotonic()
-        self._studies.tell(body, session.untold, self._clock.now())
-        session.untold.clear()
+        session.untold = self._studies.tell(body, session.untold, self._clock.now())
         if isinstance(outcome.error, TransientError):
             raise outcome.error
         # Those that run report into the storage, and why others do not start stands in events: neither wakes us.

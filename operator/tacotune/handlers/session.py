@@ -31,7 +31,7 @@ class Session:
     written_at: float = 0.0
     """Monotonic seconds of the last status write."""
     untold: list[Event] = field(default_factory=list)
-    """Events of passes whose status could not be written."""
+    """Events of passes whose status could not be written, or that the API server did not answer to."""
 
     def keep(self, events: Iterable[Event]) -> list[Event]:
         """Keep events until the status is written; those that are new.
