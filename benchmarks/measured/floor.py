@@ -1,15 +1,24 @@
 """The floor: the very Jobs of a study, created by a loop that knows nothing but when a slot is free."""
 
+import contextlib
 import copy
 import queue
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
+import urllib3.exceptions
+
 from measured.timeline import Span
-from support.api_server import ApiServer, Object
+from support.api_server import ApiServer, Object, Watch
 
 LABEL = "turnover.tacotune.dev/floor"
+
+
+def _until_closed(watch: Watch) -> Iterator[tuple[str, Object]]:
+    with contextlib.suppress(urllib3.exceptions.HTTPError):
+        yield from watch
 
 
 class Floor:
@@ -30,7 +39,7 @@ class Floor:
         watch = self._api.watch(path, labelSelector=selector, resourceVersion=version)
 
         def follow() -> None:
-            for change, job in watch:
+            for change, job in _until_closed(watch):
                 now = time.monotonic()
                 name = job["metadata"]["name"]
                 if change == "ADDED":
