@@ -49,10 +49,12 @@ def test_want_of_memory_is_recognized(study: KindStudy) -> None:
         **ONE,
         trainer=tight,
         fixedParameters={"decoder_rnn_dim": 4096},
-        retry={"maxAttempts": 2, "backoff": {"initialSeconds": 0.1}},
+        retry={"maxAttempts": 3, "backoff": {"initialSeconds": 0.1}},
     ).ends("Failed")
-    assert {f["cause"] for f in status["recentFailures"]} == {"OutOfMemory"}
-    assert len(status["recentFailures"]) == 2
+    assert [f["exitCode"] for f in status["recentFailures"]] == [137, 137, 137]
+    # The node may report one too late (test_ground.py), hardly all of them.
+    causes = [f["cause"] for f in status["recentFailures"]]
+    assert causes.count("OutOfMemory") >= 2, causes
 
 
 def test_a_bad_configuration_fails_at_once(study: KindStudy) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from support.kind import demo, release
 from support.kind.follow import Table, event
 from support.kind.images import OPERATOR, POSTGRES
+from tacotune.api.conditions import Phase
 
 HEADER = "NAME         PHASE     BEST    TRIALS   RUNNING   PRUNED   FAILED   GPU-H   ETA   AGE"
 RUNNING = "quickstart   Running   0.912   3/12     2         1        0        0.0           40s"
@@ -24,15 +25,16 @@ def test_a_row_is_shown_again_when_more_than_its_age_has_changed() -> None:
 @pytest.mark.parametrize(
     ("row", "phase"),
     [
-        (HEADER, ""),
-        (RUNNING, ""),
-        (RUNNING.replace("Running", "Succeeded"), "Succeeded"),
-        (RUNNING.replace("Running", "Failed"), "Failed"),
-        ("quickstart                      0s", ""),
+        (HEADER, None),
+        (RUNNING, Phase.RUNNING),
+        (RUNNING.replace("Running", "Suspended"), Phase.SUSPENDED),
+        (RUNNING.replace("Running", "Succeeded"), Phase.SUCCEEDED),
+        (RUNNING.replace("Running", "Failed"), Phase.FAILED),
+        ("quickstart                      0s", None),
     ],
 )
-def test_the_row_says_when_a_study_has_ended(row: str, phase: str) -> None:
-    assert Table().phase(row) == phase
+def test_the_row_says_in_which_phase_a_study_is(row: str, phase: Phase | None) -> None:
+    assert Table().phase(row) is phase
 
 
 @pytest.mark.parametrize(

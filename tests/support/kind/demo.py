@@ -13,6 +13,7 @@ from support.kind.follow import follow
 from support.kind.progress import say
 from support.kind.voice import copy_voice
 from support.namespace import Namespace
+from tacotune.api.conditions import Phase
 from tacotune.local.summary import best_voice
 
 NAMESPACE: Final = "voices"
@@ -40,7 +41,7 @@ def show() -> None:
     except KeyboardInterrupt:
         say("the study goes on without you: `make kind-demo` follows it again, `make kind-down` ends all")
         raise
-    if phase != "Succeeded":
+    if phase is not Phase.SUCCEEDED:
         raise KindError(f"The study failed: `{kubectl} describe ttsstudies {STUDY}` says why.")
     copy_voice(voices, STUDY, FOLDER)
     Console().print(summary(voices.get(f"ttsstudies/{STUDY}")["status"], FOLDER))

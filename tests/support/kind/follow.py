@@ -1,5 +1,7 @@
 """A study as a person would follow it: its row of `kubectl get` each time it changes, and the events worth reading. Called by `demo`."""
 
+import json
+import shlex
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -10,10 +12,11 @@ from typing import Final
 
 from support.kind import cluster
 from support.kind.errors import KindError
+from tacotune.api.conditions import Phase
 
 NOTABLE: Final = frozenset({"NewBest", "FinalTrainingStarted", "PublishingBest", "StudySucceeded"})
 """Besides every warning."""
-ENDED: Final = frozenset({"Succeeded", "Failed"})
+ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 LAST_WORDS_SECONDS: Final = 3.0
 """The operator tells of an end after it has written it into the status."""
 _EVENT: Final = "custom-columns=TYPE:.type,REASON:.reason,MESSAGE:.message"
@@ -27,7 +30,7 @@ class Line:
     text: str
 
 
-def follow(namespace: str, study: str, uid: str) -> str:
+def follow(namespace: str, study: str, uid: str) -> Phase:
     """Print what happens to a study until it has ended; return its phase then.
 
     Raises:
@@ -38,25 +41,38 @@ def follow(namespace: str, study: str, uid: str) -> str:
     rows = ("get", "ttsstudies", study, "--watch")
     events = ("get", "events", "--field-selector", chosen, "--no-headers", "--output", _EVENT, "--watch")
     with _watch("rows", namespace, rows, lines), _watch("events", namespace, events, lines):
-        return _print(lines)
+        return _print(namespace, study, lines)
 
 
-def _print(lines: SimpleQueue[Line]) -> str:
+def _print(namespace: str, study: str, lines: SimpleQueue[Line]) -> Phase:
     """Until the row says that the study has ended, and what is told in the seconds after that."""
-    table, phase = Table(), ""
+    table = Table()
+    phase: Phase | None = None
     while True:
         try:
             line = lines.get(timeout=LAST_WORDS_SECONDS if phase else None)
         except Empty:
+            assert phase is not None
             return phase
         if not line.text and not phase:
             raise KindError("The API server ended the watch; run the same command again to follow on.")
         if line.watch == "rows":
             if table.is_new(line.text):
                 print(line.text, flush=True)
-            phase = phase or table.phase(line.text)
+                if table.phase(line.text) is Phase.SUSPENDED:
+                    print(f"    suspended: `{_resume(namespace, study)}` lets it go on", flush=True)
+            if (now := table.phase(line.text)) in ENDED:
+                phase = phase or now
         elif told := event(line.text):
             print(told, flush=True)
+
+
+def _resume(namespace: str, study: str) -> str:
+    patch = json.dumps({"spec": {"suspend": False}})
+    command = cluster.kubectl_command(
+        "--namespace", namespace, "patch", "ttsstudies", study, "--type=merge", "--patch", patch
+    )
+    return shlex.join(command)
 
 
 class Table:
@@ -74,9 +90,9 @@ class Table:
         before, self._last = self._last, row[: self._header.find("GPU-H")].rstrip()
         return self._last != before
 
-    def phase(self, row: str) -> str:
-        """Succeeded, Failed, or nothing while it goes on."""
-        return next((word for word in row.split()[1:2] if word in ENDED), "")
+    def phase(self, row: str) -> Phase | None:
+        """Its second column; None in the header and in a row that has none yet."""
+        return next((Phase(word) for word in row.split()[1:2] if word in list(Phase)), None)
 
 
 def event(text: str) -> str:
