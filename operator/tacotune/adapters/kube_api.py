@@ -208,8 +208,8 @@ class KubeApi:
                 raise Unanswered(message, retry_after=2.0)
 
 
-def _silent(method: str, path: str, error: Exception) -> ClusterUnavailable:
-    return ClusterUnavailable(f"{method} {path}: the API server does not answer: {error}")
+def _silent(method: str, path: str, error: Exception) -> Unanswered:
+    return Unanswered(f"{method} {path}: the API server does not answer: {error}")
 
 
 def connect() -> KubeApi:

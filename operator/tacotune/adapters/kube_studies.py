@@ -1,7 +1,7 @@
 """TTSStudies on the API server: read one, write its status when nobody was quicker, hold and release it, tell events."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -49,15 +49,15 @@ class Studies:
             f"{_path(metadata['namespace'], metadata['name'])}/status", {**study, "status": document}
         )
 
-    def tell(self, study: Document, events: Sequence[Event], now: datetime) -> list[Event]:
-        """Post events.
+    def tell(self, study: Document, events: Mapping[Event, datetime]) -> dict[Event, datetime]:
+        """Post events with the moments at which they happened; by both of them one is known that was posted before.
 
         Returns:
             Those to be told later, for the API server did not answer. One that it refuses is not worth another try.
         """
-        metadata, later = study["metadata"], []
-        stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-        for event in events:
+        metadata, later = study["metadata"], {}
+        for event, moment in events.items():
+            stamp = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
             text = f"{metadata['uid']} {event.reason} {event.message} {stamp}"
             digest = hashlib.sha256(text.encode()).hexdigest()[:16]
             body: dict[str, Any] = {
@@ -88,7 +88,7 @@ class Studies:
             try:
                 self._api.create(collection(metadata["namespace"], "events"), body)
             except Unanswered:
-                later.append(event)
+                later[event] = moment
             except (Conflict, TacotuneError):
                 continue  # Told already, or the namespace is going away.
         return later

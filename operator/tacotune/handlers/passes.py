@@ -112,7 +112,7 @@ class StudyPasses:
         for _ in range(PASSES):
             outcome = session.reconciler.run_once(study, previous_status=status, forgive_before=forgiven)
             status = outcome.status
-            for event in session.keep(outcome.events):
+            for event in session.keep(outcome.events, self._clock.now()):
                 log.log(
                     logging.WARNING if event.kind == "Warning" else logging.INFO,
                     "%s/%s: %s: %s",
@@ -129,7 +129,7 @@ class StudyPasses:
         ):
             self._write(body, status, before)
             session.written_at = self._monotonic()
-        session.untold = self._studies.tell(body, session.untold, self._clock.now())
+        session.untold = self._studies.tell(body, session.untold)
         if isinstance(outcome.error, TransientError):
             raise outcome.error
         # Those that run report into the storage, and why others do not start stands in events: neither wakes us.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tacotune.adapters.kube_api import KubeApi
 from tacotune.adapters.kubernetes import KubernetesCluster
@@ -30,16 +31,16 @@ class Session:
     """Whether this process has put the trials' DSN beside the study."""
     written_at: float = 0.0
     """Monotonic seconds of the last status write."""
-    untold: list[Event] = field(default_factory=list)
-    """Events of passes whose status could not be written, or that the API server did not answer to."""
+    untold: dict[Event, datetime] = field(default_factory=dict)
+    """When it happened: events of passes whose status could not be written, or that the API server did not answer to."""
 
-    def keep(self, events: Iterable[Event]) -> list[Event]:
+    def keep(self, events: Iterable[Event], now: datetime) -> list[Event]:
         """Keep events until the status is written; those that are new.
 
         A pass whose status was not written is made again from the same status, and sees the same changes once more.
         """
         new = [event for event in events if event not in self.untold]
-        self.untold += new
+        self.untold |= dict.fromkeys(new, now)
         return new
 
 
