@@ -1,13 +1,15 @@
 """Text to sound with a trained voice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from tacotrain.audio.config import AudioConfig, MelStatistics
 from tacotrain.audio.griffinlim import griffin_lim
 from tacotrain.errors import ConfigError
 from tacotrain.text.symbols import SymbolTable
@@ -17,6 +19,8 @@ BATCH = 32
 """Sentences at once."""
 SECONDS_TO_BEGIN, SECONDS_PER_SYMBOL = 1.0, 0.25
 """Longest speech: four to six times what readers take, so only a voice that does not stop is cut."""
+Vocoder = Callable[[Tensor, MelStatistics, AudioConfig], Tensor]
+"""From normalized mel frames, their statistics and definition to samples in [-1, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ def speak(
     seed: int = 0,
     max_seconds: float | None = None,
     griffin_lim_iterations: int = 60,
+    vocoder: Vocoder | None = None,
 ) -> tuple[Speech, ...]:
     """Speak sentences, several at once; equal arguments give equal sounds on one machine.
 
@@ -49,7 +54,8 @@ def speak(
         texts: As the front-end reads them (normalized, or phonemes).
         seed: Of the prenet's dropout, which is part of how the voice speaks, and of the vocoder's first phase.
         max_seconds: Cut after that; by default by the number of symbols of the longest sentence.
-        griffin_lim_iterations: Of the vocoder.
+        griffin_lim_iterations: Of the vocoder that needs no training.
+        vocoder: Another one in its place.
 
     Raises:
         ConfigError: A text is empty, or holds characters that the voice has never seen; names all of them.
@@ -63,13 +69,11 @@ def speak(
         generator = torch.Generator().manual_seed(seed + start)
         heard = _infer(voice, [ids[index] for index in group], max_seconds, generator)
         for index, (mel, alignment, stopped) in zip(group, heard, strict=True):
-            samples = griffin_lim(
-                torch.from_numpy(mel),
-                voice.statistics,
-                voice.audio,
-                iterations=griffin_lim_iterations,
-                seed=seed,
-            )
+            mel_TM, statistics, audio = torch.from_numpy(mel), voice.statistics, voice.audio
+            if vocoder is None:
+                samples = griffin_lim(mel_TM, statistics, audio, iterations=griffin_lim_iterations, seed=seed)
+            else:
+                samples = vocoder(mel_TM, statistics, audio)
             spoken[index] = Speech(
                 text=texts[index],
                 samples=samples.numpy(),

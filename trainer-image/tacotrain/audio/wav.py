@@ -31,20 +31,26 @@ def read_wav(path: Path) -> tuple[NDArray[np.float32], int]:
     return samples, int(rate)
 
 
-def write_wav(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
-    """Write one channel as 16-bit PCM; values beyond [-1, 1] are clipped.
-
-    Raises:
-        WriteError: The disk is full, or the folder cannot be written.
-    """
+def encode_wav(samples: NDArray[np.float32], sample_rate: int) -> bytes:
+    """One channel as 16-bit PCM; values beyond [-1, 1] are clipped."""
     content = io.BytesIO()
     with wave.open(content, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(sample_rate)
         wav.writeframes(np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes())
+    return content.getvalue()
+
+
+def write_wav(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
+    """Write what `encode_wav` makes.
+
+    Raises:
+        WriteError: The disk is full, or the folder cannot be written.
+    """
+    content = encode_wav(samples, sample_rate)
     try:
         # Not by soundfile: it loses the error of a full disk on the way through its callbacks.
-        path.write_bytes(content.getvalue())
+        path.write_bytes(content)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
