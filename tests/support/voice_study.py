@@ -33,7 +33,7 @@ def publish(root: Path, number: int) -> None:
 
 def make_study(folder: Path) -> Path:
     """A study of two trials, none of them published yet."""
-    data, root = make_dataset(folder / "prepared"), folder / "study"
+    data, root = make_dataset(folder / "prepared"), folder / "study"  # The former makes the folder.
     for number in (0, 1):
         train(root, data, number, learning_rate=0.01 * (number + 1))
     return root
