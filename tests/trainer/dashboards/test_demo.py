@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
 
 from support.browser import page, screenshot
 from support.dashboard_process import answers, dashboard
 from support.eventually import eventually
+from support.prepared import AUDIO
 from support.voice_study import copy, make_study, publish, tree
 from tacotrain.dashboards import demo
 from tacotrain.dashboards.demo_context import Context, provide
+from tacotrain.dashboards.hifigan import Generator
 from tacotrain.dashboards.hosts import allowed, same_site
 from tacotrain.dashboards.speaker import CannotSpeak, Speaker
 from tacotrain.dashboards.speaking import answer
@@ -245,6 +248,38 @@ def test_vocoders_lie_in_the_studys_folder_or_where_the_environment_says(tmp_pat
         "where": tmp_path / "else/where",
         "own": tmp_path / "study/vocoders/own",
     }
+
+
+TINY_HIFIGAN = {
+    "resblock": "2",
+    "upsample_rates": [8, 16],
+    "upsample_kernel_sizes": [16, 32],
+    "upsample_initial_channel": 8,
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1, 2]],
+    "num_mels": AUDIO.n_mels,
+    "n_fft": AUDIO.n_fft,
+    "hop_size": AUDIO.hop_length,
+    "sampling_rate": AUDIO.sample_rate,
+    "fmin": 0,
+    "fmax": 4000,
+}
+
+
+def test_a_hifigan_of_ones_own_is_offered_and_speaks(app: AppTest, root: Path) -> None:
+    folder = root / "vocoders/tiny"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(TINY_HIFIGAN))
+    torch.manual_seed(0)
+    torch.save({"generator": Generator(TINY_HIFIGAN).state_dict()}, folder / "g_00000001")
+    usual = answer(request(root))
+    assert answer(request(root, vocoder=str(folder)))["wav"] != usual["wav"]
+    app.run()
+    assert app.selectbox[2].options == ["Griffin-Lim", "tiny"]
+    app.selectbox[2].select("tiny")
+    pressed(app)
+    assert not app.error
+    assert len(app.get("audio")) == 1
 
 
 # The page.
