@@ -1,4 +1,4 @@
-"""The vocoders that the demo offers: Griffin-Lim, which needs nothing, and HiFi-GAN generators that the user has put beside.
+"""Vocoders that the user has put beside Griffin-Lim, which `synth.speak` brings along: HiFi-GAN generators so far.
 
 A HiFi-GAN is a folder with its `config.json` and one file of weights: in `vocoders/` of the study's folder, or wherever
 `TACOTUNE_VOCODERS` says (folders, separated as in PATH). Another kind of vocoder is another entry of `KINDS`.
@@ -10,9 +10,6 @@ from typing import Final
 
 from tacotrain.errors import ConfigError, InputMissing
 from tacotrain.synth import Vocoder
-
-GRIFFIN_LIM: Final = "Griffin-Lim"
-"""The one that `synth.speak` brings along."""
 
 
 def _hifigan(folder: Path) -> Vocoder:
