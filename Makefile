@@ -42,8 +42,12 @@ demo: $(STAMP) ## Tune a small voice on this machine: at most 10 minutes on 2 co
 .PHONY: test
 test: lint test-fast test-slow ## Lint and run every test (unit, trainer, integration, local end to end)
 
+.PHONY: browser
+browser: $(STAMP) ## A Chromium for the tests of pages: the one that is there, else Debian's as root, else Playwright's
+	@PYTHONPATH=tests $(RUN)/python -m support.browser
+
 .PHONY: test-fast
-test-fast: $(STAMP) ## Unit, trainer and integration tests, in parallel, with coverage
+test-fast: browser ## Unit, trainer and integration tests, in parallel, with coverage
 	@rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 $(RUN)/pytest tests/unit tests/integration tests/trainer -n $${TEST_WORKERS:-2} --dist loadfile --cov --cov-report= -q
 

@@ -1,6 +1,6 @@
 """How much memory a dashboard takes: when it has just become ready and been looked at, and when it has rested since.
 
-    python benchmarks/dashboards.py optuna demo
+    python benchmarks/dashboards.py mlflow tensorboard optuna demo
     python benchmarks/dashboards.py demo --settle 10
 
 MB of the whole process tree, each shared page divided among those who share it (PSS). The study has `--trials` finished trials with
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.dashboard_process import Running, answers, dashboard
 from support.shown_study import run_trial, storage_on, write_files
 from support.voice_study import make_study, publish
+from tacotrain.loggers import TensorBoard
 from tacotune.adapters.postgres import EmbeddedPostgres
 
 NAME = "voices.benchmark.01234567"
@@ -47,7 +48,26 @@ def visit_optuna(running: Running) -> None:
         assert running.get(f"/api/studies/{study['study_id']}{path}").status_code == httpx.codes.OK
 
 
+def visit_mlflow(running: Running) -> None:
+    asked = {"experiment_ids": ["1"], "max_results": 100}
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        found = httpx.post(f"{running.url}/api/2.0/mlflow/runs/search", json=asked, timeout=30).json()
+        # A hundred trials and the study's own run: the mirror has copied all.
+        if found.get("next_page_token"):
+            return
+        time.sleep(1)
+    raise SystemExit("the mirror did not end")
+
+
+def visit_tensorboard(running: Running) -> None:
+    assert len(running.get("/data/runs").json()) > 0
+    assert running.get("/data/plugin/scalars/tags").status_code == httpx.codes.OK
+
+
 KINDS: Mapping[str, Kind] = {
+    "mlflow": Kind("/health", 500, visit_mlflow),
+    "tensorboard": Kind("/", 250, visit_tensorboard),
     "optuna": Kind("/dashboard", 150, visit_optuna),
     "demo": Kind("/_stcore/health", 400, lambda running: running.get("/")),
 }
@@ -69,6 +89,17 @@ def measure(kind: str, root: Path, environment: Mapping[str, str], settle: float
         return used, megabytes(running)
 
 
+def write_events(root: Path, number: int) -> None:
+    """Two hundred looks at twelve numbers, four pictures."""
+    trial = root / "trials" / f"{number:04d}"
+    events = TensorBoard(trial / "tensorboard", resume_step=None)
+    for step in range(0, 4000, 20):
+        events.scalars(step, {f"loss/{name}": 1 / (step + 1) for name in range(12)})
+    for step in (100, 200, 300, 400):
+        events.picture(step, "alignment/0", trial / "alignments/step-00000400/0.png")
+    events.close("complete")
+
+
 def fill(url: str, root: Path, trials: int) -> None:
     """Write the study into the database and its files beside it."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -79,6 +110,7 @@ def fill(url: str, root: Path, trials: int) -> None:
         number = run_trial(study, None)
         if number > 1:  # The first two have voices.
             write_files(root, number)
+            write_events(root, number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,7 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         publish(root, 1)
         logging.getLogger().setLevel(logging.WARNING)  # The trainer's commands have asked for more.
         fill(server.dsn, root, given.trials)
-        environment = {"TACOTUNE_READER_STORAGE_URL": server.dsn}
+        environment = {
+            "TACOTUNE_READER_STORAGE_URL": server.dsn,
+            "TACOTUNE_MLFLOW_STORAGE_URL": server.create_database("mlflow"),
+        }
         print(f"{'MB':<12} {'in use':>8} {'at rest':>8} {'budget':>8}")
         for kind in given.kinds:
             used, rested = measure(kind, root, environment, given.settle)

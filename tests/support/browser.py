@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of what people look at: Debian's, driven by Playwright, which brings none of its own here.
+"""A headless Chromium for tests of what people look at, driven by Playwright. As a program (`make browser`) it installs one.
 
     def test_it(browser: Browser, tmp_path: Path) -> None:
         with page(browser, url) as opened:
@@ -11,6 +11,8 @@ fails the test.
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +25,48 @@ SECONDS = 30
 """Longest wait for anything on a page: the machine has other work too."""
 
 
+HINT = "`make browser` installs one, or your distribution's package chromium"
+
+
+def installed() -> str | None:
+    """A browser's path: of this machine, or the one that Playwright has downloaded."""
+    if found := next(filter(None, map(shutil.which, EXECUTABLES)), None):
+        return found
+    with sync_playwright() as playwright:
+        downloaded = playwright.chromium.executable_path
+    return downloaded if Path(downloaded).exists() else None
+
+
+def install() -> int:
+    """Get a browser if there is none; the exit code."""
+    if installed():
+        return 0
+    print("==> Getting a Chromium for the tests of pages", flush=True)
+    ways = [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        ways.insert(0, ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"])
+        ways.insert(0, ["apt-get", "update", "--quiet"])
+    for way in ways:
+        subprocess.run(
+            way,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            timeout=600,
+            check=False,
+        )
+        if installed():
+            return 0
+    print(f"there is no browser, and none could be had: {HINT}", file=sys.stderr)
+    return 69
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for the session."""
-    executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
+    executable = installed()
     if executable is None:
-        pytest.fail("there is no browser: install Debian's with `apt-get install chromium`", pytrace=False)
+        pytest.fail(f"there is no browser: {HINT}", pytrace=False)
     # Without a sandbox: as root, and in a container, Chromium cannot make one. It only sees pages of our own.
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
     with sync_playwright() as playwright:
@@ -65,3 +103,7 @@ def screenshot(page: Page, name: str, folder: Path, *, full: bool = False) -> Pa
     path = target / f"{name}.png"
     page.screenshot(path=path, full_page=full)
     return path
+
+
+if __name__ == "__main__":
+    sys.exit(install())

@@ -1,11 +1,9 @@
-"""A dashboard as a process of its own, as the runner and a pod start it: this module is a program too.
+"""A dashboard as a process of its own, as the runner and a pod start it.
 
 The port is chosen by the test; the process is told to end, and must, as the contract of dashboards says.
 """
 
 import contextlib
-import importlib
-import logging
 import os
 import signal
 import socket
@@ -54,13 +52,8 @@ def dashboard(
     """Run one until the end of the block; then it must leave in time and without an error."""
     port = free_port()
     command = [
-        sys.executable,
-        "-m",
-        "support.dashboard_process",
-        kind,
-        str(port),
-        str(study_directory),
-        study_name,
+        *(sys.executable, "-m", "tacotrain", "dashboard", kind, "--port", str(port)),
+        *("--study-directory", str(study_directory), "--study-name", study_name),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -95,15 +88,3 @@ def _connects(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def _main(kind: str, port: str, study_directory: str, study_name: str) -> int:
-    from tacotrain.dashboards.options import Options  # noqa: PLC0415
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    module = importlib.import_module(f"tacotrain.dashboards.{kind}")
-    return int(module.serve(Options("127.0.0.1", int(port), Path(study_directory), study_name)))
-
-
-if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]))

@@ -29,6 +29,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "evaluate": ("tacotrain.cli_evaluate", "measure a checkpoint"),
         "synthesize": ("tacotrain.cli_synthesize", "speak a text with a checkpoint"),
         "publish": ("tacotrain.cli_publish", "put a checkpoint forward as the best voice of its study"),
+        "dashboard": (
+            "tacotrain.cli_dashboard",
+            "show a study to people: MLflow, TensorBoard, Optuna, a demo",
+        ),
         "bench": ("tacotrain.bench", "measure the speed of training on this machine"),
         "config": ("tacotrain.cli_config", "show, check and describe parameters"),
     }
