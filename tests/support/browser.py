@@ -61,9 +61,9 @@ def install() -> int:
     return 69
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the session."""
+    """One browser for a module: while it is there, the thread has an event loop, and no other test may start one."""
     executable = installed()
     if executable is None:
         pytest.fail(f"there is no browser: {HINT}", pytrace=False)

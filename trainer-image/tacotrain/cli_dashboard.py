@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -82,5 +83,7 @@ def run(args: argparse.Namespace) -> int:
         study_name=args.study_name,
         allowed_hosts=tuple(args.allowed_host),
     )
+    # What the pages' libraries tell their makers is no news to those who look.
+    warnings.simplefilter("ignore")
     code: int = page.serve(options)
     return code

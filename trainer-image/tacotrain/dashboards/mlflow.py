@@ -8,7 +8,6 @@ import logging
 import os
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 from typing import Final
 
@@ -48,8 +47,6 @@ def serve(options: Options) -> int:
     ):
         address = url(listener)
         os.environ |= environment(database, artifacts, options.study_name, options.allowed_hosts)
-        # What MLflow's libraries tell its makers.
-        warnings.simplefilter("ignore")
         # MLflow writes into the folder in which it was started.
         os.chdir(home)
         prepare(database)

@@ -21,7 +21,7 @@ LOCAL: Final = (
     *("10.*", "192.168.*", *(f"172.{second}.*" for second in range(16, 32))),
 )
 """This machine, and addresses of pods and Services."""
-LEAVE_SECONDS: Final = 2
+LEAVE_SECONDS: Final = 1
 
 log = logging.getLogger("tacotrain")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-LEAVE_SECONDS: Final = 3.0
+LEAVE_SECONDS: Final = 1.0
 """Longest wait for what a thread is just doing."""
 
 log = logging.getLogger("tacotrain")
