@@ -57,11 +57,12 @@ def _print(namespace: str, study: str, lines: SimpleQueue[Line]) -> Phase:
         if not line.text and not phase:
             raise KindError("The API server ended the watch; run the same command again to follow on.")
         if line.watch == "rows":
+            now = table.phase(line.text)
             if table.is_new(line.text):
                 print(line.text, flush=True)
-                if table.phase(line.text) is Phase.SUSPENDED:
+                if now is Phase.SUSPENDED:
                     print(f"    suspended: `{_resume(namespace, study)}` lets it go on", flush=True)
-            if (now := table.phase(line.text)) in ENDED:
+            if now in ENDED:
                 phase = phase or now
         elif told := event(line.text):
             print(told, flush=True)
