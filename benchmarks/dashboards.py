@@ -25,12 +25,14 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.dashboard_process import Running, answers, dashboard
-from support.shown_study import run_trial, storage_on, write_files
+from support.eventually import eventually
+from support.shown_study import run_trial, storage_on, write_events, write_files
 from support.voice_study import make_study, publish
-from tacotrain.loggers import TensorBoard
 from tacotune.adapters.postgres import EmbeddedPostgres
 
 NAME = "voices.benchmark.01234567"
+COURSE = {step: {f"loss/{name}": 1 / (step + 1) for name in range(12)} for step in range(0, 4000, 20)}
+"""Two hundred looks at twelve numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,13 @@ def visit_optuna(running: Running) -> None:
 
 def visit_mlflow(running: Running) -> None:
     asked = {"experiment_ids": ["1"], "max_results": 100}
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        found = httpx.post(f"{running.url}/api/2.0/mlflow/runs/search", json=asked, timeout=30).json()
+
+    def copied() -> bool:
         # A hundred trials and the study's own run: the mirror has copied all.
-        if found.get("next_page_token"):
-            return
-        time.sleep(1)
-    raise SystemExit("the mirror did not end")
+        found = httpx.post(f"{running.url}/api/2.0/mlflow/runs/search", json=asked, timeout=30)
+        return bool(found.json().get("next_page_token"))
+
+    eventually(copied, within=300, every=1)
 
 
 def visit_tensorboard(running: Running) -> None:
@@ -89,17 +90,6 @@ def measure(kind: str, root: Path, environment: Mapping[str, str], settle: float
         return used, megabytes(running)
 
 
-def write_events(root: Path, number: int) -> None:
-    """Two hundred looks at twelve numbers, four pictures."""
-    trial = root / "trials" / f"{number:04d}"
-    events = TensorBoard(trial / "tensorboard", resume_step=None)
-    for step in range(0, 4000, 20):
-        events.scalars(step, {f"loss/{name}": 1 / (step + 1) for name in range(12)})
-    for step in (100, 200, 300, 400):
-        events.picture(step, "alignment/0", trial / "alignments/step-00000400/0.png")
-    events.close("complete")
-
-
 def fill(url: str, root: Path, trials: int) -> None:
     """Write the study into the database and its files beside it."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -110,7 +100,7 @@ def fill(url: str, root: Path, trials: int) -> None:
         number = run_trial(study, None)
         if number > 1:  # The first two have voices.
             write_files(root, number)
-            write_events(root, number)
+            write_events(root, number, COURSE, pictures=(100, 200, 300, 400))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

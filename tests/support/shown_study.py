@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.pool import NullPool
 
 from tacotrain.audio.wav import write_wav
+from tacotrain.loggers import TensorBoard
 from tacotrain.pictures import alignment_png, mel_png
 
 REPORTS = 8
@@ -50,6 +51,20 @@ def write_files(
             "alignments": [f"alignments/step-{step:08d}/0.png"],
         }
         (trial / "result.json").write_text(json.dumps(result))
+
+
+def write_events(
+    root: Path, number: int, scalars: Mapping[int, Mapping[str, float]], *, pictures: Sequence[int] = (400,)
+) -> None:
+    """Leave event files as the trainer does: numbers by step, the alignment of `write_files` at some steps, and its sample."""
+    trial = root / "trials" / f"{number:04d}"
+    events = TensorBoard(trial / "tensorboard", resume_step=None)
+    for step, values in scalars.items():
+        events.scalars(step, values)
+    for step in pictures:
+        events.picture(step, "alignment/0", trial / "alignments/step-00000400/0.png")
+    events.sound(400, "sample/0", trial / "samples/step-00000400/0.wav")
+    events.close("complete")
 
 
 def run_trial(study: optuna.Study, root: Path | None, pause: threading.Event | None = None) -> int:

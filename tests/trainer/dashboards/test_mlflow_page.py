@@ -13,12 +13,11 @@ import pytest
 from support.dashboard_process import Running, answers, dashboard
 from support.eventually import eventually
 from support.postgres import sever
-from support.shown_study import run_trial, storage_on, write_files
+from support.shown_study import run_trial, storage_on, write_events, write_files
 from tacotrain.dashboards import mlflow_server
 from tacotrain.dashboards.mlflow import serve
 from tacotrain.dashboards.options import Options
 from tacotrain.errors import ConfigError
-from tacotrain.loggers import TensorBoard
 from tacotune.adapters.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
@@ -51,7 +50,7 @@ def study(environment: Mapping[str, str], root: Path) -> optuna.Study:
         study_name=NAME, storage=storage, sampler=optuna.samplers.RandomSampler(seed=1)
     )
     for _ in range(2):
-        write_events(root, run_trial(made, root))
+        write_course(root, run_trial(made, root))
     failed = made.ask({"learning_rate": optuna.distributions.FloatDistribution(5e-5, 2e-3, log=True)})
     attempts = [
         {"number": 1, "cause": "OutOfMemory", "exit_code": 137, "message": "killed for want of memory"},
@@ -64,12 +63,10 @@ def study(environment: Mapping[str, str], root: Path) -> optuna.Study:
     return made
 
 
-def write_events(root: Path, number: int) -> None:
+def write_course(root: Path, number: int) -> None:
+    """Event files and a checkpoint."""
     trial = root / "trials" / f"{number:04d}"
-    events = TensorBoard(trial / "tensorboard", resume_step=None)
-    for step in (100, 200, 400):
-        events.scalars(step, {"loss/loss": 10 / step})
-    events.close("complete")
+    write_events(root, number, {step: {"loss/loss": 10 / step} for step in (100, 200, 400)})
     checkpoint = trial / "checkpoints/step-00000400"
     checkpoint.mkdir(parents=True)
     (checkpoint / "metadata.json").write_text(json.dumps({"step": 400, "format": 1}))

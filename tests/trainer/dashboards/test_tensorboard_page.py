@@ -10,25 +10,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from support.dashboard_process import answers, dashboard
 from support.eventually import eventually
-from support.shown_study import write_files
+from support.shown_study import write_events, write_files
 from tacotrain.dashboards import tensorboard as page
 from tacotrain.dashboards.options import Options
 from tacotrain.errors import ConfigError
-from tacotrain.loggers import TensorBoard
 
 NAME = "voices.ruslan.01234567"
 
 
-def write_events(root: Path, number: int) -> None:
+def write_trial(root: Path, number: int) -> None:
     """As the trainer does: numbers, an alignment, a sample."""
     write_files(root, number)
-    trial = root / "trials" / f"{number:04d}"
-    events = TensorBoard(trial / "tensorboard", resume_step=None)
-    for step in (100, 200, 400):
-        events.scalars(step, {"loss/loss": 1 / step, "evaluation/alignment": step / 500})
-    events.picture(400, "alignment/0", trial / "alignments/step-00000400/0.png")
-    events.sound(400, "sample/0", trial / "samples/step-00000400/0.wav")
-    events.close("complete")
+    scalars = {step: {"loss/loss": 1 / step, "evaluation/alignment": step / 500} for step in (100, 200, 400)}
+    write_events(root, number, scalars)
 
 
 def test_a_study_without_a_folder_is_shown_and_its_first_trial_appears(tmp_path: Path) -> None:
@@ -37,7 +31,7 @@ def test_a_study_without_a_folder_is_shown_and_its_first_trial_appears(tmp_path:
         answers(running, "/")
         assert running.get("/data/runs").json() == []
         assert not root.exists(), "a page writes nothing"
-        write_events(root, 7)
+        write_trial(root, 7)
         (root / "prepared").mkdir()
         eventually(lambda: running.get("/data/runs").json() == ["trial 0007"], within=60)
         points = running.get("/data/plugin/scalars/scalars?run=trial+0007&tag=evaluation%2Falignment").json()
@@ -80,7 +74,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 def test_the_sound_in_the_event_file_is_the_sample(tmp_path: Path) -> None:
-    write_events(tmp_path, 1)
+    write_trial(tmp_path, 1)
     events = EventAccumulator(str(tmp_path / "trials/0001/tensorboard"))
     events.Reload()
     (sound,) = events.Audio("sample/0")
