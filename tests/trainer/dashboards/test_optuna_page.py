@@ -23,6 +23,7 @@ from support.postgres import sever
 from support.shown_study import run_trial, storage_on, write_files, writers
 from tacotrain.dashboards import optuna as optuna_page
 from tacotrain.dashboards.artifacts import LIVE_SECONDS, SETTLED_SECONDS, Artifacts
+from tacotrain.dashboards.databases import READER
 from tacotrain.dashboards.listening import listen
 from tacotrain.dashboards.options import Options
 from tacotrain.dashboards.study_storage import OneStudy, open_storage
@@ -80,7 +81,7 @@ def running(
     urls: StorageUrls, root: Path, study: optuna.Study, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("log") / "optuna.txt"
-    environment = {optuna_page.STORAGE_ENV: str(urls.reader)}
+    environment = {READER: str(urls.reader)}
     with dashboard("optuna", root, NAME, log, environment=environment) as started:
         answers(started, "/dashboard")
         yield started
@@ -300,7 +301,7 @@ def test_while_the_database_is_away_the_page_says_so_and_comes_back_by_itself(
 ) -> None:
     study = optuna.create_study(study_name=NAME, storage=storage_on(postgres_dsn))
     log = tmp_path / "log.txt"
-    environment = {optuna_page.STORAGE_ENV: postgres_dsn}
+    environment = {READER: postgres_dsn}
     bring_back = sever(postgres_server, postgres_dsn)
     with dashboard("optuna", tmp_path / "missing", NAME, log, environment=environment) as running:
         try:
@@ -326,10 +327,10 @@ def test_while_the_database_is_away_the_page_says_so_and_comes_back_by_itself(
 def test_a_missing_address_and_a_taken_port_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     port = free_port()
     options = Options("127.0.0.1", port, tmp_path, NAME)
-    monkeypatch.delenv(optuna_page.STORAGE_ENV, raising=False)
+    monkeypatch.delenv(READER, raising=False)
     with pytest.raises(ConfigError, match="TACOTUNE_READER_STORAGE_URL: not set"):
         optuna_page.serve(options)
-    monkeypatch.setenv(optuna_page.STORAGE_ENV, "postgresql://nobody@localhost/none")
+    monkeypatch.setenv(READER, "postgresql://nobody@localhost/none")
     with listen("127.0.0.1", port), pytest.raises(ConfigError, match=f"--port: {port} on 127.0.0.1 is taken"):
         optuna_page.serve(options)
 

@@ -98,7 +98,9 @@ class Mirror:
         changed = (trial.state, len(trial.attempts)) != (copied.state, copied.attempts)
         if points or changed or files.result is not None:
             run = self._runs.trial(trial)
-            self._runs.write(run, parameters=trial.parameters, tags=tags(trial), points=points)
+            # Parameters never change, and tags only with state or attempts.
+            described = (trial.parameters, tags(trial)) if changed else ({}, {})
+            self._runs.write(run, parameters=described[0], tags=described[1], points=points)
             self._runs.keep(run, files)
             if trial.finished:
                 ended = None if trial.ended is None else int(trial.ended.timestamp() * 1000)

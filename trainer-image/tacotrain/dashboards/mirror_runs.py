@@ -56,7 +56,9 @@ class Runs:
         params = [Param(name, str(value)[:_MAX_VALUE]) for name, value in parameters.items()]
         for some in _chunks(params, _PARAMETERS):
             self._client.log_batch(run, params=some)
-        self._client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()][:_PARAMETERS])
+        if tags:
+            some_tags = [RunTag(name, value) for name, value in tags.items()][:_PARAMETERS]
+            self._client.log_batch(run, tags=some_tags)
         metrics = [Metric(point.name, point.value, point.milliseconds, point.step) for point in points]
         for batch in _chunks(metrics, _BATCH):
             self._client.log_batch(run, metrics=batch)

@@ -87,6 +87,8 @@ class Source:
         self._study = study
         self._root = root
         self._storage: BaseStorage | None = None
+        self._events: dict[int, Any] = {}
+        """What was read of the event files of trials that run: they only grow."""
 
     def study(self) -> StudyFacts | None:
         """The study with all its trials; None while there is none. Finished trials are read from the database once."""
@@ -97,8 +99,11 @@ class Source:
         except KeyError:
             return None
         minimize = self._storage.get_study_directions(study)[0] is not StudyDirection.MAXIMIZE
-        trials = self._storage.get_all_trials(study, deepcopy=False)
-        return StudyFacts(minimize, tuple(_facts(trial) for trial in trials))
+        trials = tuple(map(_facts, self._storage.get_all_trials(study, deepcopy=False)))
+        for trial in trials:
+            if trial.finished:
+                self._events.pop(trial.number, None)
+        return StudyFacts(minimize, trials)
 
     def files(self, number: int) -> TrialFiles:
         """What lies in a trial's folder by now."""
@@ -107,7 +112,7 @@ class Source:
         checkpoint = result.get("checkpoint")
         found = inside(folder, f"{checkpoint}/metadata.json") if isinstance(checkpoint, str) else None
         return TrialFiles(
-            points=tuple(_points(folder / "tensorboard")),
+            points=tuple(self._points(number, folder / "tensorboard")),
             media=tuple(
                 (_shelf(media.path), path)
                 for media in trial_media(self._root, number)
@@ -116,6 +121,20 @@ class Source:
             result=result or None,
             checkpoint=document(found) if found is not None else None,
         )
+
+    def _points(self, number: int, folder: Path) -> list[Point]:
+        """The scalars of a trial's event files, of all its attempts."""
+        if number not in self._events:
+            if not folder.is_dir():
+                return []
+            self._events[number] = _event_files(folder)
+        events = self._events[number]
+        events.Reload()
+        return [
+            Point(tag, int(event.step), float(event.value), int(event.wall_time * 1000))
+            for tag in events.Tags()["scalars"]
+            for event in events.Scalars(tag)
+        ]
 
 
 def _facts(trial: FrozenTrial) -> TrialFacts:
@@ -141,15 +160,12 @@ def _shelf(path: str) -> str:
     return "/".join(path.split("/")[2:-1])
 
 
-def _points(folder: Path) -> list[Point]:
-    """The scalars of a trial's event files, of all its attempts."""
-    if not folder.is_dir():
-        return []
+def _event_files(folder: Path) -> Any:
+    """TensorBoard's reader of a folder: all of its numbers, next to nothing of pictures and sounds."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: PLC0415
 
     # It tells of each file that it has read to its end.
     logging.getLogger("tensorboard").setLevel(logging.WARNING)
-    # Nothing of pictures and sounds; all of the numbers.
     sizes = {
         "scalars": 0,
         "images": 1,
@@ -159,10 +175,4 @@ def _points(folder: Path) -> list[Point]:
         "tensors": 1,
         "graph": 0,
     }
-    events: Any = EventAccumulator(str(folder), size_guidance=sizes)
-    events.Reload()
-    return [
-        Point(tag, int(event.step), float(event.value), int(event.wall_time * 1000))
-        for tag in events.Tags()["scalars"]
-        for event in events.Scalars(tag)
-    ]
+    return EventAccumulator(str(folder), size_guidance=sizes)

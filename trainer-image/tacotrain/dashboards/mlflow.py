@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from tacotrain.dashboards.databases import READER, database
 from tacotrain.dashboards.listening import listen, url
 from tacotrain.dashboards.mlflow_server import (
     ARTIFACTS_ENV,
@@ -22,9 +23,7 @@ from tacotrain.dashboards.mlflow_server import (
 )
 from tacotrain.dashboards.options import Options
 from tacotrain.dashboards.until import Every, termination
-from tacotrain.errors import ConfigError
 
-READER_ENV: Final = "TACOTUNE_READER_STORAGE_URL"
 MIRROR_SECONDS: Final = 5.0
 
 log = logging.getLogger("tacotrain")
@@ -36,20 +35,17 @@ def serve(options: Options) -> int:
     Raises:
         ConfigError: The port is taken, or the environment does not name the databases.
     """
-    database = storage_url()
-    reader = os.environ.get(READER_ENV, "")
-    if not reader:
-        raise ConfigError(f"{READER_ENV}: not set; it names Optuna's database, from which runs are copied")
+    own, reader = storage_url(), database(READER)
     artifacts = Path(os.environ.get(ARTIFACTS_ENV) or options.study_directory / "mlflow")
     with (
         listen(options.host, options.port) as listener,
         tempfile.TemporaryDirectory(prefix="tacotrain-mlflow-") as home,
     ):
         address = url(listener)
-        os.environ |= environment(database, artifacts, options.study_name, options.allowed_hosts)
+        os.environ |= environment(own, artifacts, options.study_name, options.allowed_hosts)
         # MLflow writes into the folder in which it was started.
         os.chdir(home)
-        prepare(database)
+        prepare(own)
         from tacotrain.dashboards.mirror import Mirror  # noqa: PLC0415 - loads Optuna and MLflow
         from tacotrain.dashboards.mirror_runs import Runs  # noqa: PLC0415
         from tacotrain.dashboards.mirror_source import Source  # noqa: PLC0415

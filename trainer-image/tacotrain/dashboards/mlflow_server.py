@@ -4,17 +4,13 @@
 `tests/trainer/dashboards/test_mlflow_page.py` looks whether the server still obeys.
 """
 
-import logging
-import os
-import re
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tacotrain.errors import ConfigError
+from tacotrain.dashboards.databases import MLFLOW, database
 
-STORAGE_ENV: Final = "TACOTUNE_MLFLOW_STORAGE_URL"
 ARTIFACTS_ENV: Final = "TACOTUNE_MLFLOW_ARTIFACTS"
 LOCAL: Final = (
     *("localhost", "127.0.0.1", "[[]::1]"),
@@ -23,8 +19,6 @@ LOCAL: Final = (
 """This machine, and addresses of pods and Services."""
 LEAVE_SECONDS: Final = 1
 
-log = logging.getLogger("tacotrain")
-
 
 def storage_url() -> str:
     """MLflow's database.
@@ -32,13 +26,9 @@ def storage_url() -> str:
     Raises:
         ConfigError: The environment names none.
     """
-    url = os.environ.get(STORAGE_ENV, "")
-    if not url:
-        raise ConfigError(
-            f"{STORAGE_ENV}: not set; it names a database for MLflow alone, for example postgresql://mlflow:…@host/mlflow"
-        )
-    # SQLAlchemy's own name for the driver that is installed.
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url)
+    from tacotrain.report import with_driver  # noqa: PLC0415 - loads Optuna
+
+    return with_driver(database(MLFLOW))
 
 
 def environment(url: str, artifacts: Path, study: str, allowed_hosts: Iterable[str]) -> Mapping[str, str]:

@@ -4,21 +4,19 @@
 """
 
 import logging
-import os
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 
+from tacotrain.dashboards.databases import READER, database
 from tacotrain.dashboards.listening import listen, url
 from tacotrain.dashboards.options import Options
-from tacotrain.errors import ConfigError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-STORAGE_ENV: Final = "TACOTUNE_READER_STORAGE_URL"
 THREADS: Final = 8
 LEAVE_SECONDS: Final = 2
 """For answers under way when we are told to end."""
@@ -32,11 +30,7 @@ def serve(options: Options) -> int:
     Raises:
         ConfigError: The port is taken, or the environment names no database.
     """
-    storage_url = os.environ.get(STORAGE_ENV, "")
-    if not storage_url:
-        raise ConfigError(
-            f"{STORAGE_ENV}: not set; it names Optuna's database, for example postgresql://reader:…@host/optuna"
-        )
+    storage_url = database(READER)
     listener = listen(options.host, options.port)
     try:
         _Server(options, storage_url, listener).run()
