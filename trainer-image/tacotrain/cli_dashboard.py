@@ -25,7 +25,7 @@ kinds and their ports:
 
 Databases are named by the environment only: every process of a machine may read the others' arguments. It runs until SIGTERM.
 
-exit codes: 0 told to end, 64 wrong arguments, a port that is taken or a variable that is missing, 70 internal error, 77 permission denied
+exit codes: 0 told to end, or nobody looked for --idle-after seconds, 64 wrong arguments, a port that is taken or a variable that is missing, 70 internal error, 77 permission denied
 """
 
 PORTS: Final[Mapping[str, int]] = {"mlflow": 5000, "tensorboard": 5001, "optuna": 5002, "demo": 5003}
@@ -57,6 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help="a name under which browsers ask for the page, such as voices.example.org; may be given several times",
     )
+    parser.add_argument(
+        "--idle-after",
+        type=int,
+        metavar="SECONDS",
+        help="end when nobody has looked for so long; a pod then leaves the termination message `idle` (default: never)",
+    )
+    parser.add_argument(
+        "--end-with-input",
+        action="store_true",
+        help="end with standard input as well: for programs that start a page and must not leave it behind",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"--study-name: {args.study_name!r} is no study's name; it looks like voices.ruslan.0b2f3c4d"
         )
+    if args.idle_after is not None and args.idle_after < 1:
+        raise ConfigError(f"--idle-after: {args.idle_after} is no time; give seconds, at least 1")
     try:
         page = importlib.import_module(f"tacotrain.dashboards.{args.kind}")
     except ModuleNotFoundError as error:
@@ -82,7 +95,12 @@ def run(args: argparse.Namespace) -> int:
         study_directory=args.study_directory.absolute(),
         study_name=args.study_name,
         allowed_hosts=tuple(args.allowed_host),
+        idle_after=args.idle_after,
     )
+    if args.end_with_input:
+        from tacotrain.dashboards.until import end_with_input  # noqa: PLC0415 - as above
+
+        end_with_input()
     # What the pages' libraries tell their makers is no news to those who look.
     warnings.simplefilter("ignore")
     code: int = page.serve(options)

@@ -19,6 +19,7 @@ from tacotrain.dashboards.gate import WAITING, Application, Gate
 from tacotrain.dashboards.listening import listen, url
 from tacotrain.dashboards.options import Options
 from tacotrain.dashboards.speaker import CannotSpeak, Speaker
+from tacotrain.dashboards.visits import VisitedASGI, Visits
 from tacotrain.dashboards.voices import Voices
 
 PAGE: Final = Path(__file__).with_name("demo_app.py")
@@ -58,7 +59,9 @@ def serve(options: Options) -> int:
     try:
         watch.start()
         log.info("demo answers at %s", url(listener))
-        _run(gate, listener)
+        visits = Visits(options.idle_after)
+        visits.watch()
+        _run(VisitedASGI(gate, visits), listener)
     except SystemExit:  # Ours: SIGTERM before the server took it, or after it has done what it had to.
         pass
     finally:
@@ -100,9 +103,9 @@ def open_when_heard(gate: Gate, voices: Voices, speaker: Speaker, stop: threadin
             return
 
 
-def _run(gate: Gate, listener: socket.socket) -> None:
+def _run(page: Application, listener: socket.socket) -> None:
     settings = uvicorn.Config(
-        gate,
+        page,
         access_log=False,
         log_config=None,
         log_level="warning",

@@ -23,6 +23,7 @@ from tacotrain.dashboards.mlflow_server import (
 )
 from tacotrain.dashboards.options import Options
 from tacotrain.dashboards.until import Every, termination
+from tacotrain.dashboards.visits import Visits
 
 MIRROR_SECONDS: Final = 5.0
 
@@ -52,11 +53,13 @@ def serve(options: Options) -> int:
 
         source = Source(reader, options.study_name, options.study_directory)
         mirror = Mirror(source, Runs(f"http://127.0.0.1:{listener.getsockname()[1]}", options.study_name))
-        running = server(listener)
+        visits = Visits(options.idle_after)
+        running = server(listener, visits)
         # In the main thread uvicorn would end the process by the signal itself.
         thread = threading.Thread(target=running.run, name="tacotrain-mlflow", daemon=True)
         with termination() as told:
             thread.start()
+            visits.watch()
             log.info("mlflow answers at %s", address)
             with Every(MIRROR_SECONDS, mirror.copy, name="mlflow's mirror"):
                 told.wait()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tacotrain.dashboards.databases import MLFLOW, database
+from tacotrain.dashboards.visits import VisitedASGI, Visits
 
 ARTIFACTS_ENV: Final = "TACOTUNE_MLFLOW_ARTIFACTS"
 LOCAL: Final = (
@@ -81,12 +82,13 @@ def prepare(url: str) -> None:
     initialize_backend_stores(url, url, "mlflow-artifacts:/")
 
 
-def server(listener: socket.socket) -> Any:
+def server(listener: socket.socket, visits: Visits) -> Any:
     """A uvicorn server on an open port; `run` lasts until its `should_exit` is set."""
     import uvicorn  # noqa: PLC0415
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415 - reads the environment when it is loaded
 
     config = uvicorn.Config(
-        "mlflow.server.fastapi_app:app",
+        VisitedASGI(app, visits),
         fd=listener.fileno(),
         log_level="warning",
         access_log=False,

@@ -17,3 +17,5 @@ class Options:
     """As Optuna's storage has it: `<namespace>.<name>.<uid8>`."""
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides this machine's, under which browsers may ask for the page."""
+    idle_after: int | None = None
+    """Seconds without a visitor after which it ends; None: never."""

@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from gunicorn.app.base import BaseApplication
 from tacotrain.dashboards.databases import READER, database
 from tacotrain.dashboards.listening import listen, url
 from tacotrain.dashboards.options import Options
+from tacotrain.dashboards.visits import Visited, Visits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -51,7 +53,10 @@ def application(options: Options, storage_url: str) -> "WSGIApplication":
 
     root = options.study_directory
     storage = OneStudy(storage_url, options.study_name, Artifacts(root))
-    return ReadOnly(wsgi(storage, artifact_store=StudyFolder(root)), files(root))
+    page = ReadOnly(wsgi(storage, artifact_store=StudyFolder(root)), files(root))
+    visits = Visits(options.idle_after)
+    visits.watch(os.getppid())  # Gunicorn's first process, which ends the worker.
+    return Visited(page, visits)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tacotrain.dashboards.listening import listen, url
 from tacotrain.dashboards.options import Options
 from tacotrain.dashboards.until import Every, termination
+from tacotrain.dashboards.visits import Visited, Visits
 
 RELOAD_SECONDS: Final = 15
 LINK_SECONDS: Final = 5.0
@@ -31,12 +32,18 @@ def serve(options: Options) -> int:
         address, port = url(probe), probe.getsockname()[1]
     from tensorboard import default, program  # noqa: PLC0415 - half a second
 
-    # One line for each request is what a web server does, and no news.
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with termination() as told, tempfile.TemporaryDirectory(prefix="tacotrain-tensorboard-") as folder:
         links = Path(folder)
         refresh(links, runs(options.study_directory))
-        board: Any = program.TensorBoard(plugins=default.get_plugins())
+        visits = Visits(options.idle_after)
+
+        class Server(program.WerkzeugServer):  # type: ignore[misc]
+            """TensorBoard's own, which notes who asks."""
+
+            def __init__(self, page: Any, flags: Any) -> None:
+                super().__init__(Visited(page, visits), flags)
+
+        board: Any = program.TensorBoard(plugins=default.get_plugins(), server_class=Server)
         board.configure(
             logdir=str(links),
             host=options.host,
@@ -47,6 +54,9 @@ def serve(options: Options) -> int:
             window_title=options.study_name,
         )
         board.launch()
+        # One line for each request is what a web server does, and no news; TensorBoard sets its own level when it starts.
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        visits.watch()
         log.info("tensorboard answers at %s", address)
         with Every(LINK_SECONDS, lambda: refresh(links, runs(options.study_directory)), name="links"):
             told.wait()

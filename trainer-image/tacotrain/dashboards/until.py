@@ -1,6 +1,7 @@
 """How a dashboard ends, and what it does meanwhile: SIGTERM as an event, and a thread that does one thing again and again."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,17 @@ def termination() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_with_input() -> None:
+    """Tell this process to end when its standard input does: whoever started it holds the other end, however it dies."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="tacotrain-input", daemon=True).start()
 
 
 class Every:
