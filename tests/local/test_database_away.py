@@ -26,7 +26,7 @@ def test_training_goes_on_and_the_study_succeeds(tmp_path: Path) -> None:
     with killing_what_is_left(tmp_path):
         postgres.start()
         try:
-            arguments = ["run", "away.yaml", "--storage", postgres.dsn]
+            arguments = ["run", "away.yaml", "--no-dashboards", "--storage", postgres.dsn]
             code, output = commands.tacotune(tmp_path, *arguments)
             assert code == 0, output
             (first,) = commands.trials(tmp_path, "away")

@@ -32,7 +32,7 @@ def finished(rows: list[dict[str, Any]]) -> dict[int, tuple[Any, ...]]:
 def test_a_study_runs_to_its_best_voice_and_is_not_run_twice(folder: Path) -> None:
     document = study_files.manifest("whole", finalTraining={"enabled": True, "epochs": 6})
     study_files.write(folder, document)
-    code, output = commands.tacotune(folder, "run", "whole.yaml")
+    code, output = commands.tacotune(folder, "run", "whole.yaml", "--no-dashboards")
     assert code == 0, output
     for part in (
         "StudySucceeded",
@@ -67,26 +67,28 @@ def test_a_study_runs_to_its_best_voice_and_is_not_run_twice(folder: Path) -> No
     )
     assert speech.read_bytes()[:4] == b"RIFF"
 
-    code, output = commands.tacotune(folder, "run", "whole.yaml")
+    code, output = commands.tacotune(folder, "run", "whole.yaml", "--no-dashboards")
     assert code == 0, output
     assert "TrialStarted" not in output
     assert finished(commands.trials(folder, "whole")) == finished(rows)
 
     # A raised budget reopens the study; what was finished stays.
-    code, output = commands.tacotune(folder, "run", "whole.yaml", "--set", "maxTrials=4")
+    code, output = commands.tacotune(folder, "run", "whole.yaml", "--no-dashboards", "--set", "maxTrials=4")
     assert code == 0, output
     again = commands.trials(folder, "whole")
     assert len(again) == 4
     assert finished(rows).items() <= finished(again).items()
 
-    code, output = commands.tacotune(folder, "run", "whole.yaml", "--set", "sampler.name=random")
+    code, output = commands.tacotune(
+        folder, "run", "whole.yaml", "--no-dashboards", "--set", "sampler.name=random"
+    )
     assert code not in {0, 1}
     assert "spec.sampler.name changed" in output
 
 
 def test_ctrl_c_checkpoints_and_the_same_command_goes_on(folder: Path) -> None:
     study_files.write(folder, study_files.manifest("pause", fixedParameters=LONG, maxTrials=2))
-    process = commands.start(folder, "run", "pause.yaml")
+    process = commands.start(folder, "run", "pause.yaml", "--no-dashboards")
     eventually(lambda: min(step_of(folder, "pause", 0), step_of(folder, "pause", 1)) >= 10, within=120)
     os.kill(process.pid, signal.SIGINT)
     code, output = commands.finish(process)
@@ -95,7 +97,7 @@ def test_ctrl_c_checkpoints_and_the_same_command_goes_on(folder: Path) -> None:
     stopped_at = step_of(folder, "pause", 0)
     assert stopped_at < 60
 
-    code, output = commands.tacotune(folder, "run", "pause.yaml")
+    code, output = commands.tacotune(folder, "run", "pause.yaml", "--no-dashboards")
     assert code == 0, output
     rows = commands.trials(folder, "pause")
     assert [(r["number"], r["state"]) for r in rows] == [(0, "Complete"), (1, "Complete")]
@@ -106,7 +108,7 @@ def test_ctrl_c_checkpoints_and_the_same_command_goes_on(folder: Path) -> None:
 
 def test_a_killed_runner_loses_nothing(folder: Path) -> None:
     study_files.write(folder, study_files.manifest("killed", fixedParameters=LONG, maxTrials=3))
-    process = commands.start(folder, "run", "killed.yaml")
+    process = commands.start(folder, "run", "killed.yaml", "--no-dashboards")
     eventually(
         lambda: commands.status(folder, "killed").get("trials", {}).get("succeeded", 0) >= 1, within=150
     )
@@ -114,7 +116,7 @@ def test_a_killed_runner_loses_nothing(folder: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     commands.finish(process)
 
-    code, output = commands.tacotune(folder, "run", "killed.yaml")
+    code, output = commands.tacotune(folder, "run", "killed.yaml", "--no-dashboards")
     assert code == 0, output
     rows = commands.trials(folder, "killed")
     assert [(r["number"], r["state"]) for r in rows] == [(n, "Complete") for n in range(3)]
@@ -124,9 +126,9 @@ def test_a_killed_runner_loses_nothing(folder: Path) -> None:
 
 def test_a_second_run_on_the_same_folder_refuses_politely(folder: Path) -> None:
     study_files.write(folder, study_files.manifest("busy", fixedParameters=LONG))
-    process = commands.start(folder, "run", "busy.yaml")
+    process = commands.start(folder, "run", "busy.yaml", "--no-dashboards")
     eventually(lambda: step_of(folder, "busy", 0) > 0, within=120)
-    code, output = commands.tacotune(folder, "run", "busy.yaml")
+    code, output = commands.tacotune(folder, "run", "busy.yaml", "--no-dashboards")
     assert code == 69, output
     assert f"process {process.pid}" in output
     assert "Traceback" not in output
@@ -141,7 +143,7 @@ def test_an_unusable_dataset_fails_the_study_and_names_the_files(folder: Path) -
     (recordings / "metadata.csv").write_text("sent-1|The cat sat.\n")
     document = study_files.manifest("bad", dataset={"language": "en", "path": "recordings"})
     study_files.write(folder, document)
-    code, output = commands.tacotune(folder, "run", "bad.yaml")
+    code, output = commands.tacotune(folder, "run", "bad.yaml", "--no-dashboards")
     assert code == 1, output
     assert "DatasetUnusable" in output
     assert "1 of 1 recordings cannot be used (unreadable 1): sent-1; repair them" in output
@@ -152,7 +154,7 @@ def test_a_parameter_that_the_trainer_does_not_know_starts_nothing(folder: Path)
     document = study_files.manifest("typo")
     document["spec"]["searchSpace"][0]["name"] = "learning_rat"
     study_files.write(folder, document)
-    code, output = commands.tacotune(folder, "run", "typo.yaml")
+    code, output = commands.tacotune(folder, "run", "typo.yaml", "--no-dashboards")
     assert code == 64, output
     assert "learning_rat" in output
     assert "learning_rate" in output

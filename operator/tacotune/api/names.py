@@ -19,6 +19,8 @@ LABEL_STUDY_UID: Final = f"{GROUP}/study-uid"
 LABEL_TRIAL: Final = f"{GROUP}/trial"
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
 LABEL_PURPOSE: Final = f"{GROUP}/purpose"
+LABEL_DASHBOARD: Final = f"{GROUP}/dashboard"
+"""On everything of a page: `mlflow`, `tensorboard`, `optuna` or `demo`."""
 LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
 ANNOTATION_DOCUMENT: Final = f"{GROUP}/document-sha256"
@@ -31,6 +33,10 @@ ANNOTATION_RESET: Final = f"{GROUP}/reset"
 """On a study, by a person: another value than before begins the study anew."""
 ANNOTATION_RETRY: Final = f"{GROUP}/retry-after"
 """On a study, by a person: failures before this moment (RFC 3339) no longer count."""
+ANNOTATION_OPEN: Final = f"{GROUP}/open-dashboards"
+"""On a study, by a person: pages that went to sleep before this moment (RFC 3339) are wanted again."""
+ANNOTATION_IDLE: Final = f"{GROUP}/idle-since"
+"""On a page's Deployment of no replicas: when nobody had looked for long enough."""
 LABEL_SETTLED: Final = f"{GROUP}/settled"
 """On a failed Job that is recorded and only kept to be looked at."""
 FINALIZER: Final = f"{GROUP}/cleanup"
@@ -118,6 +124,17 @@ def study_directory(uid: str, reset: str = "") -> str:
 def storage_secret_name(study: str) -> str:
     """The Secret with the DSN that the study's trials report to."""
     return f"{study}-storage"
+
+
+def dashboard_name(study: str, dashboard: str) -> str:
+    """A page's Deployment, Service and Ingress: `<study>-mlflow`; a Service's name begins with a letter, a study's need not."""
+    tail = f"-{dashboard}"
+    return shorten(study if study[0].isalpha() else f"study-{study}", MAX_NAME - len(tail)) + tail
+
+
+def dashboards_secret_name(study: str) -> str:
+    """The Secret with the DSNs that the study's pages read by."""
+    return f"{study}-dashboards"
 
 
 def workers_service_name(study: str) -> str:

@@ -65,7 +65,10 @@ class DashboardStatus(ApiModel):
 
     name: str
     url: str = ""
+    """Empty until it has answered."""
     ready: bool = False
+    message: str = Field(default="", max_length=256)
+    """Why it is not ready."""
 
 
 class TTSStudyStatus(ApiModel):

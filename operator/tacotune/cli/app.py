@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from tacotune.cli import best, completion, crd, init, migrate, operator, plan, run, status, trials, validate
+from tacotune.cli import (
+    best,
+    completion,
+    crd,
+    dashboards,
+    init,
+    migrate,
+    operator,
+    plan,
+    run,
+    status,
+    trials,
+    validate,
+)
 from tacotune.cli.group import Commands
 
 EPILOG = """\b
@@ -59,6 +72,9 @@ app.command("run", short_help="Run a study on this machine.")(run.run)
 app.command("status", short_help="Show how far a study is.")(status.status)
 app.command("trials", short_help="List trials: table, JSON or CSV.")(trials.trials)
 app.command("best", short_help="Show or export the best voice.")(best.best)
+app.command("dashboards", short_help="Serve a study's pages: MLflow, TensorBoard, Optuna, demo.")(
+    dashboards.dashboards
+)
 app.command("migrate", short_help="Prepare a Postgres: roles, tables, grants.")(migrate.migrate)
 app.command("operator", short_help="Run the operator of a cluster.")(operator.operator)
 app.command("crd", short_help="Print the CustomResourceDefinition.")(crd.crd)

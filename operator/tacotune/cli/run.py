@@ -45,6 +45,16 @@ def run(  # noqa: PLR0917  typer passes by name
     live: Annotated[
         bool, typer.Option("--live/--no-live", help="A table that redraws itself, on a terminal.")
     ] = True,
+    dashboards: Annotated[
+        bool,
+        typer.Option(
+            "--dashboards/--no-dashboards",
+            help="MLflow, TensorBoard, Optuna and demo, on this machine's ports 5000 to 5003 or 5010 to 5013 and so on.",
+        ),
+    ] = True,
+    keep_dashboards: Annotated[
+        bool, typer.Option("--keep-dashboards", help="Serve them after the study's end, until Ctrl-C.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the end only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last status as JSON.")] = False,
 ) -> None:
@@ -57,6 +67,7 @@ def run(  # noqa: PLR0917  typer passes by name
       tacotune run examples/quickstart.yaml
       tacotune run recordings/                                a folder with wavs/ and metadata.csv
       tacotune run study.yaml --set maxTrials=4 --set fixedParameters.epochs=2 -p 2
+      tacotune run study.yaml --keep-dashboards               look at the pages when it has ended
       tacotune run study.yaml --storage postgresql://user@host/tacotune
     """
     overrides = parse_overrides(assignments or [])
@@ -75,7 +86,15 @@ def run(  # noqa: PLR0917  typer passes by name
     from tacotune.local.options import RunOptions  # noqa: PLC0415  Optuna and rich are slow to import
     from tacotune.local.runner import run_study  # noqa: PLC0415
 
-    options = RunOptions(directory=directory, storage=storage, live=live, quiet=quiet, json=as_json)
+    options = RunOptions(
+        directory=directory,
+        storage=storage,
+        live=live,
+        quiet=quiet,
+        json=as_json,
+        dashboards=dashboards or keep_dashboards,
+        keep_dashboards=keep_dashboards,
+    )
     raise typer.Exit(run_study(study, base, options))
 
 

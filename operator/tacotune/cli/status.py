@@ -86,6 +86,10 @@ def _print(name: str, current: "TTSStudyStatus", root: Path) -> None:
             ("Time", ", ".join(times)),
             ("Files", str(root)),
             (
+                "Dashboards",
+                "\n".join(f"{d.name} {d.url or d.message}".rstrip() for d in current.dashboards),
+            ),
+            (
                 "Conditions",
                 "\n".join(
                     f"{c.type.value} {c.status}, {c.reason.value}: {c.message}" for c in current.conditions

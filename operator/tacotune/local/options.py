@@ -20,3 +20,7 @@ class RunOptions:
     """Print the final status as JSON on standard output."""
     poll_seconds: float = 0.5
     """Longest time between two looks; an attempt's end is seen at once."""
+    dashboards: bool = True
+    """Serve the pages of `spec.dashboards` while the study runs."""
+    keep_dashboards: bool = False
+    """Serve them after its end, too, until Ctrl-C."""

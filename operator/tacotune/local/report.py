@@ -61,6 +61,7 @@ def print_end(outcome: Outcome, directory: RunDirectory, options: RunOptions) ->
         out.print(f"Speak with it:  {speak}", soft_wrap=True)
         out.print(f"Look again:     tacotune trials {directory.root}", soft_wrap=True)
         out.print(f"                tacotune best {directory.root}", soft_wrap=True)
+        out.print(f"                tacotune dashboards {directory.root}", soft_wrap=True)
         out.print()
     style = "bold green" if outcome.status.phase is Phase.SUCCEEDED else "bold red"
     out.print(f"{outcome.status.phase.value}: {why(outcome.status)}", style=style)

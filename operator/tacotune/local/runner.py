@@ -6,6 +6,7 @@ The first Ctrl-C lets every attempt checkpoint and stops; the same command again
 """
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from typing import Self
 from rich.live import Live
 
 from tacotune.adapters.clock import SystemClock
+from tacotune.adapters.dashboard_processes import DashboardProcesses
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
 from tacotune.adapters.postgres import EmbeddedPostgres
@@ -33,6 +35,7 @@ from tacotune.controller.reconcile import Outcome, Reconciler
 from tacotune.engine.events import Event
 from tacotune.engine.observed import Observed
 from tacotune.local import preflight
+from tacotune.local.dashboards import MLFLOW_DATABASE, Databases, Shown, processes
 from tacotune.local.options import RunOptions
 from tacotune.local.report import console, print_end, trial_rows
 from tacotune.local.rundir import RunDirectory
@@ -69,9 +72,14 @@ def run_study(study: TTSStudy, base: Path, options: RunOptions) -> int:
         key = StudyKey(study.metadata.namespace, study.metadata.name, study.metadata.uid)
         if options.storage is None:
             screen.say(f"starting Postgres in {options.directory / '.postgres'}")
-            dsn = stack.enter_context(EmbeddedPostgres(options.directory.resolve() / ".postgres")).dsn
+            postgres = stack.enter_context(EmbeddedPostgres(options.directory.resolve() / ".postgres"))
+            dsn = postgres.dsn
+            databases = Databases(
+                dsn, postgres.create_database(MLFLOW_DATABASE) if options.dashboards else ""
+            )
         else:
             dsn = options.storage
+            databases = Databases.beside(dsn, os.environ)
         cluster = ProcessCluster(
             directory.root.resolve(),
             key,
@@ -83,8 +91,11 @@ def run_study(study: TTSStudy, base: Path, options: RunOptions) -> int:
         stack.callback(engine.close)
         clock = SystemClock()
         reconciler = Reconciler(OptunaStore(engine, key, clock), cluster, clock)
+        pages = processes(study, directory.root, databases) if options.dashboards else None
         try:
-            return _drive(study, reconciler, cluster, directory, screen, options)
+            if pages is not None:
+                stack.enter_context(pages)
+            return _drive(study, reconciler, cluster, directory, screen, options, pages)
         except BaseException:
             # Nothing of a run stays behind unattended: attempts write their checkpoints and end.
             cluster.stop_all("the runner failed")
@@ -131,14 +142,18 @@ def _drive(  # noqa: PLR0917  one call, each argument a part of the run
     directory: RunDirectory,
     screen: "Screen",
     options: RunOptions,
+    pages: DashboardProcesses | None,
 ) -> int:
     interrupts = Interrupts()
     status = TTSStudyStatus()
     written = ""
+    shown = Shown(pages, screen.say)
     with interrupts.installed(), screen:
         while True:
             interrupts.wake.clear()
-            outcome = reconciler.run_once(study, interrupted=interrupts.count > 0, previous_status=status)
+            outcome = shown.on(
+                reconciler.run_once(study, interrupted=interrupts.count > 0, previous_status=status)
+            )
             status = outcome.status
             screen.show(outcome)
             written = _mirror(directory, outcome, written)
@@ -166,6 +181,9 @@ def _drive(  # noqa: PLR0917  one call, each argument a part of the run
                 wait = options.poll_seconds if outcome.requeue_after is None else outcome.requeue_after
                 interrupts.wake.wait(min(wait, options.poll_seconds))
     print_end(outcome, directory, options)
+    if pages is not None and options.keep_dashboards:
+        with interrupts.installed():
+            shown.until(interrupts.wake, outcome, SystemClock(), directory.write_status)
     return EXIT_OK if status.phase is Phase.SUCCEEDED else EXIT_FAILED
 
 
