@@ -127,13 +127,16 @@ TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BASE_IMAGE ?= python:3.13-slim-bookworm
 TRAINER_BASE_IMAGE ?= $(BASE_IMAGE)
 TORCH_INDEX ?=
+DASHBOARDS_TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 DOCKER_BUILD_FLAGS ?=
 
 .PHONY: images
-images: ## Build the images of operator and trainer; see the head of each Dockerfile for variants
+images: ## Build the images of operator, trainer and dashboards; see the head of each Dockerfile for variants
 	$(DOCKER) build $(DOCKER_BUILD_FLAGS) --build-arg BASE_IMAGE=$(BASE_IMAGE) -t tacotune/operator:$(TAG) .
 	$(DOCKER) build $(DOCKER_BUILD_FLAGS) --build-arg BASE_IMAGE=$(TRAINER_BASE_IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
 	  -f trainer-image/Dockerfile -t tacotune/trainer:$(TAG) .
+	$(DOCKER) build $(DOCKER_BUILD_FLAGS) --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg TORCH_INDEX=$(DASHBOARDS_TORCH_INDEX) \
+	  -f trainer-image/Dockerfile --target dashboards -t tacotune/dashboards:$(TAG) .
 
 .PHONY: generate
 generate: $(STAMP) ## Write the files made from code: the CRD (also for the chart), the trainer's parameters, a pod's fields

@@ -129,9 +129,10 @@ OPERATOR_RULES = {
     ("", "pods/log"): "get",
     ("", "configmaps"): "get list create delete",
     ("", "persistentvolumeclaims"): "get create patch",
-    ("", "services"): "create patch",
+    ("", "services"): "create patch get delete",
     ("", "secrets"): "create patch",
     ("", "events"): "list create",
+    ("apps", "deployments"): "get list create patch delete",
 }
 
 

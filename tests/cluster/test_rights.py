@@ -8,18 +8,32 @@ import pytest
 from support.api_server import APPLY, ApiServer, Object
 from support.audit import Right, records, rights
 from support.chart import Chart, one
+from support.cluster_pages import Pages, serving
 from support.cluster_study import SECONDS, ClusterStudy, complete, failed
 from support.control_plane import ControlPlane
 from support.eventually import eventually
-from support.operator_process import Operator
 from support.pretend_kubelet import Ending, PretendKubelet
 from support.quotas import limit
 from support.service_accounts import service_account_kubeconfig
 
 RBAC = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 # Server-side apply is a patch, and asks for the right to create as well where there is nothing yet.
-APPLIED: set[Right] = {("", kind, "create") for kind in ("persistentvolumeclaims", "secrets", "services")}
+APPLIED: set[Right] = {("", kind, "create") for kind in ("persistentvolumeclaims", "secrets", "services")} | {
+    ("apps", "deployments", "create")
+}
 NEW: list[Object] = [
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "new"},
+        "spec": {
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {
+                "metadata": {"labels": {"a": "b"}},
+                "spec": {"containers": [{"name": "c", "image": "d"}]},
+            },
+        },
+    },
     {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "new"}},
     {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "new"}, "spec": {"clusterIP": "None"}},
     {
@@ -44,8 +58,9 @@ def install(chart: Chart, api: ApiServer, values: Object, where: str) -> list[Ob
 class Life:
     """A study that goes through everything: a quota, an attempt that fails, a pruned trial, a suspension, a final training."""
 
-    def __init__(self, study: ClusterStudy, kubelet: PretendKubelet) -> None:
+    def __init__(self, study: ClusterStudy, kubelet: PretendKubelet, pages: Pages) -> None:
         self._study = study
+        self._pages = pages
         self._kubelet = kubelet
         self._long = threading.Event()
 
@@ -71,7 +86,11 @@ class Life:
         )
         assert self._study.api.request("DELETE", quota).ok
         self._leave_behind("demo-0-1")
-        with self._kubelet.running_all(self._study.trains(self.train)):
+        self._pages.bind_volume()
+        self._pages.there("mlflow")
+        self._study.edit(dashboards={"mlflow": {"enabled": False}})
+        eventually(lambda: self._pages.deployment("mlflow") is None, within=SECONDS)
+        with self._kubelet.running_all(self._study.trains(self.train), "!tacotune.dev/dashboard"):
             eventually(self._long.is_set, within=SECONDS)
             self._study.edit(suspend=True)
             eventually(lambda: self._study.condition("Suspended").get("status") == "True", within=SECONDS)
@@ -139,8 +158,8 @@ def test_the_charts_role_is_enough_and_has_nothing_to_spare(
         }
         api.apply(secret, study.namespace)
         spec["storage"] = {"secretRef": {"name": "mine", "key": "uri"}}
-    with Operator(config, postgres_dsn, tmp_path / "operator.log", *options):
-        Life(study, kubelet).run(**spec)
+    with serving(config, postgres_dsn, tmp_path / "operator.log", *options):
+        Life(study, kubelet, Pages(api, study)).run(**spec)
 
     seen = list(records(control_plane.audit, f"system:serviceaccount:{module_namespace}:{account}"))
     assert [r for r in seen if not r.allowed] == []
@@ -153,8 +172,7 @@ def test_the_charts_role_is_enough_and_has_nothing_to_spare(
         )["rules"]
     )
     spare = granted - used - APPLIED - ADMISSION
-    # A study with a database of its own is given no Secret.
-    assert spare == ({("", "secrets", "patch")} if watched else set())
+    assert spare == set()
     if watched:
         assert {r.namespace for r in seen} == {study.namespace}
 
@@ -176,4 +194,12 @@ def test_applying_what_is_not_there_takes_the_right_to_create(
         answer = account.request("PATCH", path, thing, content=APPLY, fieldManager="test", force="true")
         assert answer.code == 403, answer
         assert "cannot create resource" in answer.body["message"]
-    assert {("", api.collection(thing).rsplit("/", 1)[-1], "create") for thing in NEW} == APPLIED
+    applied = {
+        (
+            thing["apiVersion"].removesuffix("v1").rstrip("/"),
+            api.collection(thing).rsplit("/", 1)[-1],
+            "create",
+        )
+        for thing in NEW
+    }
+    assert applied == APPLIED

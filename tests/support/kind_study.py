@@ -9,6 +9,7 @@ from support.study_files import manifest
 
 SECONDS = 400.0
 """Longest wait for anything: two cores train, serve and test at the same time."""
+DASHBOARDS = ("mlflow", "tensorboard", "optuna", "demo")
 LONG = {"epochs": 400, "max_steps": 80}
 """A trial that is still running when something happens to it."""
 
@@ -26,6 +27,8 @@ class KindStudy:
             "keep": 2,
             "volume": {"accessModes": ["ReadWriteOnce"], "size": "1Gi"},
         }
+        # Four pages beside each study are for the tests of pages.
+        changes.setdefault("dashboards", {kind: {"enabled": False} for kind in DASHBOARDS})
         document = manifest("tiny", checkpoints=checkpoints, **changes)
         trainer = document["spec"]["trainer"]
         trainer.setdefault("resources", {"requests": {"cpu": "100m", "memory": "512Mi"}})

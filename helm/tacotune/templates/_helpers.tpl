@@ -148,8 +148,34 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{/* What the operator is told of dashboards, as JSON (handlers/page_settings.py). */}}
+{{- define "tacotune.dashboards" -}}
+{{- $dashboards := .Values.dashboards }}
+{{- $annotations := $dashboards.ingress.annotations }}
+{{- if $dashboards.oauth2Proxy.enabled }}
+{{- $inside := printf "http://%s-oauth2-proxy.%s.svc:4180/oauth2/auth" (include "tacotune.fullname" .) .Release.Namespace }}
+{{- $outside := printf "https://%s/oauth2/start?rd=$scheme://$host$escaped_request_uri" $dashboards.oauth2Proxy.host }}
+{{- $annotations = merge (dict) $annotations (dict "nginx.ingress.kubernetes.io/auth-url" $inside "nginx.ingress.kubernetes.io/auth-signin" $outside) }}
+{{- end }}
+{{- $ingress := dict "enabled" $dashboards.ingress.enabled "className" $dashboards.ingress.className "annotations" $annotations "tlsSecret" $dashboards.ingress.tlsSecret }}
+{{- dict "image" (include "tacotune.image" (list . $dashboards.image)) "imagePullPolicy" $dashboards.image.pullPolicy "resources" $dashboards.resources "host" $dashboards.host "ingress" $ingress "httpRoute" $dashboards.httpRoute | toJson }}
+{{- end -}}
+
 {{/* What a schema cannot say. */}}
 {{- define "tacotune.validate" -}}
+{{- with .Values.dashboards }}
+{{- if and (or .ingress.enabled .httpRoute.enabled) (not .host) -}}
+{{- fail "dashboards.host is needed with dashboards.ingress and dashboards.httpRoute: \"{dashboard}-{study}.voices.example.org\"" -}}
+{{- end -}}
+{{- if and .httpRoute.enabled (not .httpRoute.parentRefs) -}}
+{{- fail "dashboards.httpRoute.parentRefs names the Gateway: [{name: web, namespace: gateways}]" -}}
+{{- end -}}
+{{- if .oauth2Proxy.enabled -}}
+{{- if not (and .ingress.enabled .oauth2Proxy.host .oauth2Proxy.existingSecret) -}}
+{{- fail "dashboards.oauth2Proxy needs dashboards.ingress.enabled, dashboards.oauth2Proxy.host and dashboards.oauth2Proxy.existingSecret" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if ge (int .Values.postgresql.trialConnections) (int .Values.postgresql.maxConnections) -}}
 {{- fail "postgresql.trialConnections must stay below postgresql.maxConnections: the operator and the dashboards need some too" -}}
 {{- end -}}

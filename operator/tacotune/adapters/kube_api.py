@@ -52,6 +52,12 @@ def collection(namespace: str, plural: str) -> str:
     match plural:
         case "jobs":
             root = "/apis/batch/v1"
+        case "deployments":
+            root = "/apis/apps/v1"
+        case "ingresses":
+            root = "/apis/networking.k8s.io/v1"
+        case "httproutes":
+            root = "/apis/gateway.networking.k8s.io/v1"
         case names.PLURAL:
             root = f"/apis/{names.API_VERSION}"
         case _:

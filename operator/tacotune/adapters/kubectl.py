@@ -2,15 +2,17 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
 from tacotune.api import names
+from tacotune.engine.dashboards import candidates
 from tacotune.ports import ClusterUnavailable, PermanentError
 
 _FORWARDED: Final = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
@@ -51,15 +53,21 @@ def kubectl(flags: KubeFlags, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def port_forward(flags: KubeFlags, service: str, port: int) -> Iterator[int]:
+def port_forward(flags: KubeFlags, service: str, port: int, *, local: int = 0) -> Iterator[int]:
     """A port of this machine that leads to a Service's, as long as the context lasts.
+
+    Args:
+        flags: Of kubectl.
+        service: Its name.
+        port: Of the Service.
+        local: The first port to try on this machine, then those 10, 20, … above; 0: any that is free.
 
     Raises:
         ClusterUnavailable: It does not come about; in kubectl's own words.
     """
     command = kubectl(
         flags,
-        *("port-forward", f"service/{service}", f":{port}"),
+        *("port-forward", f"service/{service}", f"{_free(local)}:{port}"),
         *("--address=127.0.0.1", f"--pod-running-timeout={FORWARD_SECONDS - 5:.0f}s"),
     )
     with (
@@ -84,6 +92,14 @@ def port_forward(flags: KubeFlags, service: str, port: int) -> Iterator[int]:
         finally:
             watchdog.cancel()
             process.kill()
+
+
+def _free(first: int) -> str:
+    """The first port of those to try that nobody listens on; empty: let kubectl choose."""
+    for port in candidates(first) if first else ():
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
+    return ""
 
 
 def last_words(errors: IO[str]) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
 from tacotune.adapters.job_view import LABEL_JOB, deleted_by_others, observed_job
 from tacotune.adapters.kube_api import Conflict, KubeApi, collection
+from tacotune.adapters.kube_dashboards import is_page
 from tacotune.adapters.kube_events import refusal
 from tacotune.adapters.kube_logs import last_words
 from tacotune.adapters.kube_publication import Publisher
@@ -63,6 +64,16 @@ class KubernetesCluster:
         self._view = KubeView(api, study)
         self._publisher = Publisher(api, self._view, study, platform, self._root)
         self._warm_start = WarmStart(api, self._view, study, self._root)
+
+    @property
+    def view(self) -> KubeView:
+        """What the API server last said of the study's objects."""
+        return self._view
+
+    @property
+    def directory(self) -> str:
+        """The study's folder on its volume."""
+        return str(self._root)
 
     def follow(self, spec: TTSStudySpec) -> None:
         """Take the study and its objects as they are now; before the passes of each look."""
@@ -182,7 +193,8 @@ class KubernetesCluster:
         for kind in ("jobs", "configmaps"):
             for found in self._api.list(self._path(kind), selector(self._study)):
                 self._api.delete(f"{self._path(kind)}/{found['metadata']['name']}")
-        pods = self._api.list(self._path("pods"), selector(self._study))
+        # Pages go on: they are in nobody's way, and leave with the study itself.
+        pods = [p for p in self._api.list(self._path("pods"), selector(self._study)) if not is_page(p)]
         return not any(pod.get("status", {}).get("phase") in {"Pending", "Running"} for pod in pods)
 
     def _attempts(self) -> Iterator[ObservedJob]:

@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from tacotune.adapters.clock import SystemClock
 from tacotune.adapters.kube_api import Document, Forbidden, KubeApi, collection
 from tacotune.adapters.kube_user import User
 from tacotune.api import names
@@ -57,6 +58,24 @@ def set_suspend(user: User, name: str, *, suspend: bool) -> bool:
     if after is None:
         raise _missing(user, name)
     return True
+
+
+def open_dashboards(user: User, name: str) -> None:
+    """Say that pages which went to sleep are wanted again.
+
+    Raises:
+        Missing: There is none of that name.
+        Forbidden: The person may not change studies here.
+    """
+    body = {"metadata": {"annotations": {names.ANNOTATION_OPEN: SystemClock().now().isoformat()}}}
+    try:
+        after = user.api.merge(f"{_path(user)}/{name}", body)
+    except Forbidden as error:
+        raise Forbidden(
+            f"you may not change TTSStudies of namespace {user.namespace}: {error}; the ClusterRole `edit` would do"
+        ) from error
+    if after is None:
+        raise _missing(user, name)
 
 
 def claim_annotations(api: KubeApi, study: TTSStudy) -> dict[str, str] | None:

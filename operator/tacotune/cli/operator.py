@@ -51,6 +51,36 @@ def operator(  # noqa: PLR0917  typer passes by name
             help="In each study's namespace; repeatable.",
         ),
     ] = None,
+    reader_storage_url: Annotated[
+        str,
+        typer.Option(
+            "--reader-storage",
+            metavar="DSN",
+            envvar="TACOTUNE_READER_STORAGE_URL",
+            show_envvar=True,
+            help="The same database for those who only read: dashboards.",
+        ),
+    ] = "",
+    mlflow_storage_url: Annotated[
+        str,
+        typer.Option(
+            "--mlflow-storage",
+            metavar="DSN",
+            envvar="TACOTUNE_MLFLOW_STORAGE_URL",
+            show_envvar=True,
+            help="MLflow's own database.",
+        ),
+    ] = "",
+    dashboards: Annotated[
+        str,
+        typer.Option(
+            "--dashboards",
+            metavar="JSON",
+            envvar="TACOTUNE_DASHBOARDS",
+            show_envvar=True,
+            help='Image of the dashboards and how they are reached, such as {"image": "tacotune/dashboards:0.1.0"}; none without.',
+        ),
+    ] = "",
     namespaces: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,6 +131,7 @@ def operator(  # noqa: PLR0917  typer passes by name
     from tacotune.adapters.clock import SystemClock  # noqa: PLC0415  kopf and the client are slow to import
     from tacotune.adapters.kube_api import connect  # noqa: PLC0415
     from tacotune.handlers.operator import configure_logging, run_operator  # noqa: PLC0415
+    from tacotune.handlers.page_settings import page_settings  # noqa: PLC0415
     from tacotune.handlers.settings import OperatorSettings  # noqa: PLC0415
     from tacotune.manifests.common import Platform  # noqa: PLC0415
 
@@ -112,6 +143,7 @@ def operator(  # noqa: PLR0917  typer passes by name
         ),
         storage_url=storage_url,
         trial_storage_url=trial_storage_url,
+        pages=page_settings(dashboards, reader_url=reader_storage_url, mlflow_url=mlflow_storage_url),
         namespaces=tuple(namespaces or ()),
         workers=workers,
         poll_seconds=poll_seconds,

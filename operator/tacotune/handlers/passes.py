@@ -19,6 +19,7 @@ from tacotune.api.messages import complaints
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy, TTSStudySpec
 from tacotune.api.study_key import StudyKey
+from tacotune.engine.dashboards import described
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
 from tacotune.handlers.queue import Key
@@ -123,6 +124,7 @@ class StudyPasses:
                 )
             if outcome.error is not None or not outcome.actions:
                 break
+        status = self._with_pages(study, session, status)
         if (
             _told(status) != _told(before)
             or self._monotonic() - session.written_at >= self._settings.live_status_seconds
@@ -138,6 +140,17 @@ class StudyPasses:
             return min(outcome.requeue_after, self._settings.poll_seconds)
         return outcome.requeue_after
 
+    def _with_pages(self, study: TTSStudy, session: Session, status: TTSStudyStatus) -> TTSStudyStatus:
+        opened = _moment(study.metadata.annotations.get(names.ANNOTATION_OPEN, ""))
+        seen, disabled = session.pages.keep(study.spec, opened)
+        return described(
+            status,
+            seen,
+            now=self._clock.now(),
+            generation=study.metadata.generation,
+            disabled=disabled,
+        )
+
     def _reset(self, key: Key, session: Session, token: str) -> float:
         """Begin anew: first no pod is left, then the rows are dropped, once."""
         if not session.cluster.delete_everything():
@@ -152,7 +165,7 @@ class StudyPasses:
             session = open_session(
                 study,
                 api=self._api,
-                platform=self._settings.platform,
+                settings=self._settings,
                 engine=self._databases.engine(dsn),
                 dsn=dsn,
                 clock=self._clock,

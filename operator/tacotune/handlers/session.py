@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tacotune.adapters.kube_api import KubeApi
+from tacotune.adapters.kube_dashboards import KubeDashboards
 from tacotune.adapters.kubernetes import KubernetesCluster
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
@@ -12,7 +13,7 @@ from tacotune.api.study import TTSStudy
 from tacotune.api.study_key import StudyKey
 from tacotune.controller.reconcile import Reconciler
 from tacotune.engine.events import Event
-from tacotune.manifests.common import Platform
+from tacotune.handlers.settings import OperatorSettings
 from tacotune.ports import Clock
 
 
@@ -27,6 +28,7 @@ class Session:
     store: OptunaStore
     cluster: KubernetesCluster
     reconciler: Reconciler
+    pages: KubeDashboards
     secret_given: bool = False
     """Whether this process has put the trials' DSN beside the study."""
     written_at: float = 0.0
@@ -45,7 +47,13 @@ class Session:
 
 
 def open_session(
-    study: TTSStudy, *, api: KubeApi, platform: Platform, engine: OptunaEngine, dsn: str, clock: Clock
+    study: TTSStudy,
+    *,
+    api: KubeApi,
+    settings: OperatorSettings,
+    engine: OptunaEngine,
+    dsn: str,
+    clock: Clock,
 ) -> Session:
     """Connect a study's ports.
 
@@ -58,5 +66,14 @@ def open_session(
     store = OptunaStore(engine, key, clock)
     store.open(study.spec)
     reset = store.reset_token()
+    platform = settings.platform
     cluster = KubernetesCluster(api, key, platform, reset=reset)
-    return Session(metadata.uid, reset, dsn, store, cluster, Reconciler(store, cluster, clock))
+    pages = KubeDashboards(
+        api,
+        cluster.view,
+        key,
+        platform=platform,
+        settings=settings.pages,
+        directory=cluster.directory,
+    )
+    return Session(metadata.uid, reset, dsn, store, cluster, Reconciler(store, cluster, clock), pages)

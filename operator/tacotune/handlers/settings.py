@@ -1,7 +1,8 @@
 """What an operator process is told once: databases, images, how often to look. The chart sets it, `tacotune operator` reads it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tacotune.adapters.kube_dashboards import PageSettings
 from tacotune.manifests.common import Platform
 
 
@@ -14,6 +15,8 @@ class OperatorSettings:
     """DSN of the operator's own role."""
     trial_storage_url: str
     """DSN that trials report by; put into a Secret beside each study."""
+    pages: PageSettings = field(default_factory=PageSettings)
+    """Of the dashboards."""
     namespaces: tuple[str, ...] = ()
     """All when empty."""
     workers: int = 4

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from tacotune.api import names
+
 Document = Mapping[str, Any]
 Signs = tuple[str, ...]
 
@@ -18,6 +20,8 @@ def signs_of(thing: Document) -> Signs:
 
 def _signs(thing: Document) -> Iterator[str]:
     status = thing.get("status") or {}
+    if names.LABEL_DASHBOARD in thing["metadata"].get("labels", {}):
+        yield from _page_signs(status)
     if "deletionTimestamp" in thing["metadata"]:
         yield "deleted"
     if thing.get("spec", {}).get("suspend"):
@@ -35,3 +39,13 @@ def _signs(thing: Document) -> Iterator[str]:
             yield f"waiting {waiting['reason']}"
     if status.get("terminating"):
         yield "terminating"
+
+
+def _page_signs(status: Document) -> Iterator[str]:
+    """Of a dashboard's pod besides: whether it answers, and that it ended and was started again."""
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "Ready":
+            yield f"ready {condition.get('status')}"
+    for container in status.get("containerStatuses") or []:
+        if said := container.get("lastState", {}).get("terminated"):
+            yield f"ended {said.get('finishedAt')}"

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,8 @@ class Build:
     """Arguments of the build on the base that the Dockerfile names."""
     base_arguments: tuple[str, ...] = ()
     """Arguments of the build on `base`."""
+    target: str = ""
+    """Stage of the Dockerfile; the last when empty."""
 
     @property
     def reference(self) -> str:
@@ -59,7 +61,8 @@ TRAINER: Final = Build(
     pulled_arguments=("TORCH_INDEX=https://download.pytorch.org/whl/cpu",),
     base_arguments=("TORCH_INDEX=base",),
 )
-BUILDS: Final = (TOOLS, POSTGRES, OPERATOR, TRAINER)
+DASHBOARDS: Final = replace(TRAINER, name="dashboards", target="dashboards")
+BUILDS: Final = (TOOLS, POSTGRES, OPERATOR, TRAINER, DASHBOARDS)
 
 
 def build_and_load(docker: Docker, builds: Sequence[Build] = BUILDS) -> dict[str, str]:
@@ -91,6 +94,7 @@ def build_image(docker: Docker, build: Build) -> None:
                 "--tag",
                 build.reference,
             ),
+            *(("--target", build.target) if build.target else ()),
             *(part for argument in arguments for part in ("--build-arg", argument)),
             *(*secrets, "--file", str(build.dockerfile), str(build.context)),
         )

@@ -61,6 +61,7 @@ def values(identities: Mapping[str, str]) -> dict[str, Any]:
     return {
         "image": {"tag": "e2e"},
         "trainer": {"image": {"tag": "e2e"}},
+        "dashboards": {"image": {"tag": "e2e"}},
         "operator": {
             "extraArgs": ["--poll-seconds=1"],
             # The operator names the trainer's image in the Jobs that it makes, so only its own matters here.

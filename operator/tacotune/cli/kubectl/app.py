@@ -6,7 +6,7 @@ import typer
 from typer._completion_classes import completion_init
 
 from tacotune.cli.group import Commands
-from tacotune.cli.kubectl import best, completion, export, logs, plan, suspend, trials
+from tacotune.cli.kubectl import best, completion, dashboards, export, logs, plan, suspend, trials
 
 HELP = "Read and steer the TTSStudies of a cluster, with your own kubeconfig and rights."
 EPILOG = """\b
@@ -14,6 +14,7 @@ Begin:
   kubectl apply -f study.yaml               kubectl get ttsstudies --watch
   kubectl tacotune logs ruslan -f           what a trial says
   kubectl tacotune trials ruslan            all trials, with parameters and values
+  kubectl tacotune dashboards ruslan -f     MLflow, TensorBoard, Optuna and demo, here
   kubectl tacotune export ruslan -o voice/  the best voice, here
 
 \b
@@ -59,5 +60,6 @@ app.command("logs", short_help="Print what a trial's pod says.")(logs.logs)
 app.command("plan", short_help="Parameters, hours and bytes to expect.")(plan.plan)
 app.command("suspend", short_help="Let trials checkpoint and free their GPUs.")(suspend.suspend)
 app.command("resume", short_help="Let a suspended study go on.")(suspend.resume)
+app.command("dashboards", short_help="Where the pages are; lead ports to them.")(dashboards.dashboards)
 app.command("export", short_help="Copy the best voice here.")(export.export)
 app.command("completion", short_help="Print a shell's completion script.")(completion.completion)
