@@ -5,6 +5,7 @@ Runs are known by their tags, so that they are found again by a mirror that begi
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 from mlflow import MlflowClient
@@ -20,6 +21,9 @@ _BATCH: Final = 900
 _PARAMETERS: Final = 90
 _MAX_VALUE: Final = 5900
 """Characters of a parameter."""
+
+# Or the page would open with charts about language models instead of the runs.
+_KIND: Final = MappingProxyType({"mlflow.experimentKind": "custom_model_development"})
 
 
 class Runs:
@@ -94,7 +98,9 @@ class Runs:
             return
         found = self._client.get_experiment_by_name(self._study)
         self._experiment = (
-            self._client.create_experiment(self._study) if found is None else found.experiment_id
+            self._client.create_experiment(self._study, tags=dict(_KIND))
+            if found is None
+            else found.experiment_id
         )
         parent = ""
         for run in self._all():
