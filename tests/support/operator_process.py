@@ -20,7 +20,7 @@ class Operator:
         self.log = log
         self._command = [
             str(BIN / "tacotune"), "operator", "--kubeconfig", str(kubeconfig), "--trainer-image", "tacotrain:test",
-            "--poll-seconds", "0.5", "--liveness", "", *options,
+            "--poll-seconds", "0.5", "--liveness", "", "--metrics-port", "0", *options,
         ]  # fmt: skip
         self._environment = {
             **os.environ,

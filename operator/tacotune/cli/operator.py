@@ -105,6 +105,10 @@ def operator(  # noqa: PLR0917  typer passes by name
     liveness: Annotated[
         str, typer.Option("--liveness", metavar="URL", help="Where the probe is answered; empty: nowhere.")
     ] = "http://0.0.0.0:8080/healthz",
+    metrics_port: Annotated[
+        int,
+        typer.Option("--metrics-port", min=0, max=65535, help="Where Prometheus scrapes; 0: nowhere."),
+    ] = 8081,
 ) -> None:
     """Run the operator: watch TTSStudies of a cluster and bring them further.
 
@@ -113,7 +117,7 @@ def operator(  # noqa: PLR0917  typer passes by name
     \b
     Examples:
       tacotune operator --trainer-image registry.example.com/tacotrain:0.1.0
-      tacotune operator -n voices --kubeconfig ~/.kube/config --liveness ""
+      tacotune operator -n voices --kubeconfig ~/.kube/config --liveness "" --metrics-port 0
     """
     for value, option in (
         (storage_url, "--storage"),
@@ -149,4 +153,4 @@ def operator(  # noqa: PLR0917  typer passes by name
         poll_seconds=poll_seconds,
     )
     configure_logging(log_level)
-    run_operator(connect(), settings, SystemClock(), liveness=liveness)
+    run_operator(connect(), settings, SystemClock(), liveness=liveness, metrics_port=metrics_port)

@@ -12,6 +12,7 @@ import kopf
 
 from tacotune.adapters.kube_api import KubeApi
 from tacotune.api import names
+from tacotune.handlers.metrics import Meters
 from tacotune.handlers.passes import StudyPasses
 from tacotune.handlers.queue import Key, WorkQueue
 from tacotune.handlers.settings import OperatorSettings
@@ -77,17 +78,20 @@ class Watch:
             self.queue.add(key)
 
 
-def registry_of(api: KubeApi, settings: OperatorSettings, clock: Clock) -> kopf.OperatorRegistry:
+def registry_of(
+    api: KubeApi, settings: OperatorSettings, clock: Clock, meters: Meters
+) -> kopf.OperatorRegistry:
     """All handlers of the operator."""
     registry = kopf.OperatorRegistry()
-    passes = StudyPasses(api, settings, clock)
+    passes = StudyPasses(api, settings, clock, meters)
     running: dict[str, Any] = {}
 
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
         watch = running["watch"] = Watch()
-        running["workers"] = Workers(watch.queue, passes.run_once, count=settings_.workers)
+        running["workers"] = Workers(watch.queue, meters.watched(passes.run_once), count=settings_.workers)
+        meters.works(watch.queue)
         running["resync"] = asyncio.create_task(resync(watch))
 
     # By the same client, so that kopf is whoever the passes are.
@@ -97,6 +101,7 @@ def registry_of(api: KubeApi, settings: OperatorSettings, clock: Clock) -> kopf.
     async def stop(**_: Any) -> None:
         running["resync"].cancel()
         await running["workers"].stop()
+        meters.rests()
         passes.close()
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
@@ -148,7 +153,9 @@ def configure_logging(level: str) -> None:
         logging.getLogger(talker).setLevel(logging.WARNING)
 
 
-def run_operator(api: KubeApi, settings: OperatorSettings, clock: Clock, *, liveness: str) -> None:
+def run_operator(
+    api: KubeApi, settings: OperatorSettings, clock: Clock, *, liveness: str, metrics_port: int
+) -> None:
     """Run until SIGTERM; passes that run then end whole.
 
     Args:
@@ -156,9 +163,16 @@ def run_operator(api: KubeApi, settings: OperatorSettings, clock: Clock, *, live
         settings: Of this process.
         clock: The time.
         liveness: URL under which the probe is answered; empty: nowhere.
+        metrics_port: Where Prometheus scrapes; 0: nowhere.
+
+    Raises:
+        Busy: The metrics' port is taken.
     """
+    meters = Meters()
+    if metrics_port:
+        meters.serve(metrics_port)
     kopf.run(
-        registry=registry_of(api, settings, clock),
+        registry=registry_of(api, settings, clock, meters),
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,

@@ -22,6 +22,7 @@ from tacotune.api.study_key import StudyKey
 from tacotune.engine.dashboards import described
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
+from tacotune.handlers.metrics import Meters
 from tacotune.handlers.queue import Key
 from tacotune.handlers.session import Session, open_session
 from tacotune.handlers.settings import OperatorSettings
@@ -42,11 +43,13 @@ class StudyPasses:
         api: KubeApi,
         settings: OperatorSettings,
         clock: Clock,
+        meters: Meters,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         self._settings = settings
         self._clock = clock
+        self._meters = meters
         self._monotonic = monotonic
         self._studies = Studies(api)
         self._databases = Databases(api, settings.storage_url, pool_size=settings.workers + 2)
@@ -65,6 +68,7 @@ class StudyPasses:
         body = self._studies.read(*key)
         if body is None:
             self._sessions.pop(key, None)
+            self._meters.forget(key)
             return None
         try:
             if "deletionTimestamp" in body["metadata"]:
@@ -101,10 +105,10 @@ class StudyPasses:
         wanted = study.metadata.annotations.get(names.ANNOTATION_RESET, "")
         if wanted and wanted != session.reset:
             return self._reset(key, session, wanted)
-        return self._carry_on(body, study, session, before)
+        return self._carry_on(key, body, study, session, before)
 
     def _carry_on(
-        self, body: Document, study: TTSStudy, session: Session, before: TTSStudyStatus
+        self, key: Key, body: Document, study: TTSStudy, session: Session, before: TTSStudyStatus
     ) -> float | None:
         session.cluster.follow(study.spec)
         self._give_secret(study, session)
@@ -113,6 +117,7 @@ class StudyPasses:
         for _ in range(PASSES):
             outcome = session.reconciler.run_once(study, previous_status=status, forgive_before=forgiven)
             status = outcome.status
+            session.pace = self._meters.passed(key, outcome, session.pace, self._clock.now())
             for event in session.keep(outcome.events, self._clock.now()):
                 log.log(
                     logging.WARNING if event.kind == "Warning" else logging.INFO,
@@ -125,6 +130,7 @@ class StudyPasses:
             if outcome.error is not None or not outcome.actions:
                 break
         status = self._with_pages(study, session, status)
+        self._meters.status(key, status)
         if (
             _told(status) != _told(before)
             or self._monotonic() - session.written_at >= self._settings.live_status_seconds
@@ -169,6 +175,7 @@ class StudyPasses:
                 engine=self._databases.engine(dsn),
                 dsn=dsn,
                 clock=self._clock,
+                timing=self._meters.timing,
             )
             self._sessions[key] = session
         return session
@@ -183,8 +190,10 @@ class StudyPasses:
         session.secret_given = True
 
     def _write(self, body: Document, status: TTSStudyStatus, before: TTSStudyStatus) -> None:
+        metadata = body["metadata"]
+        self._meters.status(Key(metadata["namespace"], metadata["name"]), status)
         if status != before:
-            body["metadata"]["resourceVersion"] = self._studies.write_status(body, status)["metadata"][
+            metadata["resourceVersion"] = self._studies.write_status(body, status)["metadata"][
                 "resourceVersion"
             ]
 

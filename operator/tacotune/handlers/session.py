@@ -9,10 +9,12 @@ from tacotune.adapters.kube_dashboards import KubeDashboards
 from tacotune.adapters.kubernetes import KubernetesCluster
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
+from tacotune.adapters.timed_store import TimedStore, Timing
 from tacotune.api.study import TTSStudy
 from tacotune.api.study_key import StudyKey
 from tacotune.controller.reconcile import Reconciler
 from tacotune.engine.events import Event
+from tacotune.engine.measures import Pace
 from tacotune.handlers.settings import OperatorSettings
 from tacotune.ports import Clock
 
@@ -35,6 +37,8 @@ class Session:
     """Monotonic seconds of the last status write."""
     untold: dict[Event, datetime] = field(default_factory=dict)
     """When it happened: events of passes whose status could not be written, or that the API server did not answer to."""
+    pace: Pace = field(default_factory=Pace)
+    """What the last pass left for the measures of the next."""
 
     def keep(self, events: Iterable[Event], now: datetime) -> list[Event]:
         """Keep events until the status is written; those that are new.
@@ -54,8 +58,9 @@ def open_session(
     engine: OptunaEngine,
     dsn: str,
     clock: Clock,
+    timing: Timing,
 ) -> Session:
-    """Connect a study's ports.
+    """Connect a study's ports; `timing` is told how long calls of the storage take.
 
     Raises:
         StorageUnavailable: Whether the study was reset stands in the storage, which does not answer.
@@ -76,4 +81,5 @@ def open_session(
         settings=settings.pages,
         directory=cluster.directory,
     )
-    return Session(metadata.uid, reset, dsn, store, cluster, Reconciler(store, cluster, clock), pages)
+    reconciler = Reconciler(TimedStore(store, timing), cluster, clock)
+    return Session(metadata.uid, reset, dsn, store, cluster, reconciler, pages)

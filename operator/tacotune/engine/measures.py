@@ -1,0 +1,191 @@
+"""What can be measured of a study: frozen numbers from what a pass saw and did. Called by `handlers.metrics`.
+
+Two kinds. `measure` is a snapshot of stored facts: made anew by each pass, so that a restart of the operator changes nothing.
+`keep_pace` compares a pass with the one before it: how long a Job waited for its pod, how long a free place stayed empty.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from tacotune.api.trial_contract import Progress
+from tacotune.engine.actions import Action, CreateJob, RecordAttempt, TellTrial
+from tacotune.engine.attempts import given_up, since
+from tacotune.engine.observed import Attempt, Cause, Observed, ObservedTrial, Purpose, TrialState
+
+
+class GpuOutcome(StrEnum):
+    """What GPU time was good for."""
+
+    USEFUL = "useful"
+    """Of trials that are complete, of the preparation, and of a final training that has a result."""
+    PRUNED = "pruned"
+    LOST = "lost"
+    """Of trials that failed, whatever their attempts had trained."""
+
+
+_OUTCOMES: Mapping[TrialState, GpuOutcome] = {
+    TrialState.COMPLETE: GpuOutcome.USEFUL,
+    TrialState.PRUNED: GpuOutcome.PRUNED,
+    TrialState.FAIL: GpuOutcome.LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Numbers of one study that only grow while it exists, and what they are about."""
+
+    objective: str
+    direction: str
+    attempts: Mapping[Cause, int]
+    """Ended attempts of every purpose; each cause has a number."""
+    retries: int
+    """Attempts that were started after the first one of the same trial, preparation or final training."""
+    gpu_seconds: Mapping[GpuOutcome, float]
+    """GPUs times seconds of ended attempts, as soon as their trial is told: only then is it known what they were good for."""
+    progressed_at: datetime | None
+    """Newest sign that anything went on; None before the first one."""
+
+
+def measure(observed: Observed) -> Measures:
+    """Numbers of a study, in one walk over its trials and Jobs."""
+    first = observed.spec.all_objectives[0]
+    other = (*observed.prepare_attempts, *observed.final_attempts)
+    causes = Counter(a.cause for t in observed.trials for a in t.attempts)
+    causes.update(a.cause for a in other)
+    seconds = dict.fromkeys(GpuOutcome, 0.0)
+    for outcome, attempts in _settled(observed):
+        seconds[outcome] += sum(a.gpu_seconds for a in attempts)
+    return Measures(
+        objective=first.metric,
+        direction=first.direction,
+        attempts={cause: causes[cause] for cause in Cause},
+        retries=_retries(observed),
+        gpu_seconds=seconds,
+        progressed_at=max((t for t in _signs(observed) if t <= observed.now), default=None),
+    )
+
+
+def _settled(observed: Observed) -> Iterator[tuple[GpuOutcome, Sequence[Attempt]]]:
+    for trial in observed.trials:
+        if (outcome := _OUTCOMES.get(trial.state)) is not None:
+            yield outcome, trial.attempts
+    for attempt in observed.prepare_attempts:
+        yield GpuOutcome.USEFUL if attempt.cause is Cause.FINISHED else GpuOutcome.LOST, (attempt,)
+    final = observed.final_attempts
+    if observed.final_result is not None:
+        yield GpuOutcome.USEFUL, final
+    elif given_up(since(final, observed.forgive_before), observed.spec.retry):
+        yield GpuOutcome.LOST, final
+
+
+def _retries(observed: Observed) -> int:
+    newest: dict[tuple[Purpose, int], int] = {}
+
+    def started(purpose: Purpose, trial: int, attempt: int) -> None:
+        # There is one preparation and one final training, whichever trial the latter is of.
+        key = (purpose, trial if purpose is Purpose.TRIAL else 0)
+        newest[key] = max(newest.get(key, 1), attempt)
+
+    for trial in observed.trials:
+        for attempt in trial.attempts:
+            started(Purpose.TRIAL, trial.number, attempt.number)
+    for attempt in observed.prepare_attempts:
+        started(Purpose.PREPARE, 0, attempt.number)
+    for attempt in observed.final_attempts:
+        started(Purpose.FINAL, 0, attempt.number)
+    for job in observed.jobs:
+        started(job.purpose, job.trial, job.attempt)
+    return sum(attempt - 1 for attempt in newest.values())
+
+
+def _signs(observed: Observed) -> Iterator[datetime]:
+    if observed.started_at is not None:
+        yield observed.started_at
+    for attempt in (*observed.prepare_attempts, *observed.final_attempts):
+        yield attempt.ended_at
+    for trial in observed.trials:
+        yield from _signs_of(trial)
+    for job in observed.jobs:
+        yield from (t for t in (job.created_at, job.started_at, job.ended_at) if t is not None)
+        yield from _reported(job.progress)
+
+
+def _signs_of(trial: ObservedTrial) -> Iterator[datetime]:
+    yield from (t for t in (trial.started_at, trial.ended_at) if t is not None)
+    for attempt in trial.attempts:
+        yield attempt.ended_at
+    yield from _reported(trial.progress)
+
+
+def _reported(progress: Progress | None) -> Iterator[datetime]:
+    if progress is not None and progress.updated_at > 0:
+        try:
+            yield datetime.fromtimestamp(progress.updated_at, UTC)
+        except (OverflowError, OSError, ValueError):
+            return  # The trainer's clock says something that is no time.
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What one pass leaves for the next to be compared with."""
+
+    started: frozenset[str] | None = None
+    """Names of Jobs whose pod had started; None before the first pass: what started before it was not seen starting."""
+    freed: tuple[datetime, ...] = ()
+    """When places became free that no trial has taken yet, the oldest first; as many as the study has places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds that were waited."""
+
+    queue: tuple[tuple[Purpose, float], ...] = ()
+    """From the creation of a Job to the start of its pod."""
+    turnover: tuple[float, ...] = ()
+    """From the end of a trial's last attempt to the creation of the next trial's Job."""
+
+
+def keep_pace(
+    pace: Pace, observed: Observed, actions: Sequence[Action], *, now: datetime, ended: bool
+) -> tuple[Pace, Waits]:
+    """Compare a pass with the one before.
+
+    Args:
+        pace: What the one before left.
+        observed: What this one saw.
+        actions: What it did.
+        now: When it had done so.
+        ended: The study has ended: nobody waits for its places.
+    """
+    started = frozenset(job.name for job in observed.jobs if job.started_at is not None)
+    queue = tuple(
+        (job.purpose, max((job.started_at - job.created_at).total_seconds(), 0.0))
+        for job in observed.jobs
+        if job.started_at is not None and job.created_at is not None
+        # What ran before the first pass was measured by an earlier process, if at all.
+        if pace.started is not None and job.name not in pace.started
+    )
+    freed = sorted((*pace.freed, *_freed(observed, actions)))
+    created = sum(isinstance(a, CreateJob) and a.purpose is Purpose.TRIAL and a.attempt == 1 for a in actions)
+    turnover = tuple(max((now - moment).total_seconds(), 0.0) for moment in freed[:created])
+    idle = ended or observed.spec.suspend or observed.interrupted
+    left = () if idle else tuple(freed[created:][-observed.spec.parallelism :])
+    return Pace(started, left), Waits(queue, turnover)
+
+
+def _freed(observed: Observed, actions: Sequence[Action]) -> Iterator[datetime]:
+    """When the trials that this pass has told ended; one without an attempt held no place."""
+    recorded = {
+        (action.trial, action.attempt.ended_at)
+        for action in actions
+        if isinstance(action, RecordAttempt) and action.purpose is Purpose.TRIAL
+    }
+    told = {action.trial for action in actions if isinstance(action, TellTrial)}
+    for trial in observed.trials:
+        if trial.number in told:
+            ends = [a.ended_at for a in trial.attempts]
+            ends += [moment for number, moment in recorded if number == trial.number]
+            yield from sorted(ends)[-1:]
