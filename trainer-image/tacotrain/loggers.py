@@ -1,6 +1,7 @@
-"""TensorBoard and MLflow behind one small protocol. Both are optional: without them training is the same."""
+"""TensorBoard, MLflow and Prometheus behind one small protocol. All are optional: without them training is the same."""
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from tacotrain.contract import MLflow, Trial
+from tacotrain.exposition import exposition
 
 CLOSE_SECONDS: Final = 10.0
 """Longest wait for a server at the end."""
@@ -176,8 +178,10 @@ class InBackground:
 def build_loggers(
     trial: Trial, parameters: Mapping[str, object], *, resume_step: int | None
 ) -> Sequence[RunLogger]:
-    """The loggers that a trial asks for, as far as their libraries are installed."""
+    """The loggers that a trial asks for, as far as their libraries are installed, and one for Prometheus where a port is named."""
     loggers: list[RunLogger] = []
+    if (exposed := exposition(os.environ)) is not None:
+        loggers.append(exposed)
     if trial.report.tensorboard:
         try:
             loggers.append(TensorBoard(trial.directory / "tensorboard", resume_step=resume_step))

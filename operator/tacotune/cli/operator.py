@@ -109,6 +109,16 @@ def operator(  # noqa: PLR0917  typer passes by name
         int,
         typer.Option("--metrics-port", min=0, max=65535, help="Where Prometheus scrapes; 0: nowhere."),
     ] = 8081,
+    trainer_metrics_port: Annotated[
+        int,
+        typer.Option(
+            "--trainer-metrics-port",
+            envvar="TACOTUNE_TRAINER_METRICS_PORT",
+            min=0,
+            max=65535,
+            help="Where each trial's pod answers Prometheus; 0: nowhere.",
+        ),
+    ] = 9090,
 ) -> None:
     """Run the operator: watch TTSStudies of a cluster and bring them further.
 
@@ -144,6 +154,7 @@ def operator(  # noqa: PLR0917  typer passes by name
             trainer_image=trainer_image,
             image_pull_policy=pull_policy,
             image_pull_secrets=tuple(pull_secrets or ()),
+            metrics_port=trainer_metrics_port,
         ),
         storage_url=storage_url,
         trial_storage_url=trial_storage_url,

@@ -28,6 +28,8 @@ class Platform:
     """Long enough to write a checkpoint."""
     run_as_user: int = 10001
     """Also the group, and the group of the volume's files."""
+    metrics_port: int = 9090
+    """Where trials answer Prometheus; 0: nowhere."""
     extra_labels: Mapping[str, str] = field(default_factory=dict)
 
 

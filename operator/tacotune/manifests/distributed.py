@@ -41,7 +41,7 @@ def worker_pod(
             f"--master-port={PORT}",
             "--",
         ],
-        "ports": [{"name": "rendezvous", "containerPort": PORT}],
+        "ports": [*trainer.get("ports", ()), {"name": "rendezvous", "containerPort": PORT}],
         "volumeMounts": [*trainer["volumeMounts"], {"name": "shm", "mountPath": SHARED_MEMORY}],
     }
     return {

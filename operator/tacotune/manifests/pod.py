@@ -21,6 +21,7 @@ def pod_template(
     arguments: Sequence[str],
     resources: Resources,
     env: Sequence[Manifest] = (),
+    ports: Sequence[Manifest] = (),
     volumes: Sequence[tuple[Manifest, Manifest]] = (),
 ) -> Manifest:
     """The pod as it is before `spec.trainer.podTemplate` is merged into it.
@@ -33,6 +34,7 @@ def pod_template(
         arguments: Of `tacotrain`, the image's entry point.
         resources: Requests and limits of the container.
         env: Further environment variables.
+        ports: Of the container.
         volumes: Further volumes, each with its mount.
     """
     own: list[tuple[Manifest, Manifest]] = [
@@ -60,6 +62,8 @@ def pod_template(
             "readOnlyRootFilesystem": True,
         },
     }
+    if ports:
+        container["ports"] = list(ports)
     if resources:
         container["resources"] = {
             kind: {name: str(amount) for name, amount in amounts.items()}

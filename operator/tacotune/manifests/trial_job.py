@@ -42,6 +42,7 @@ def trial_job(
     own = labels(study, purpose, purpose=purpose, trial=trial, attempt=attempt)
     secret = {"name": storage_secret.name, "key": storage_secret.key}
     config = {"name": "trial", "configMap": {"name": name}}
+    metrics = platform.metrics_port
     template = pod_template(
         study,
         platform,
@@ -49,7 +50,11 @@ def trial_job(
         own,
         arguments=["train", "--trial", f"{CONFIG}/{DOCUMENT}"],
         resources=spec.trainer.resources,
-        env=[{"name": names.STORAGE_URL, "valueFrom": {"secretKeyRef": secret}}],
+        env=[
+            {"name": names.STORAGE_URL, "valueFrom": {"secretKeyRef": secret}},
+            *([{"name": names.METRICS_PORT, "value": str(metrics)}] if metrics else []),
+        ],
+        ports=[{"name": names.METRICS_PORT_NAME, "containerPort": metrics}] if metrics else (),
         volumes=[
             (config, {"name": "trial", "mountPath": CONFIG, "readOnly": True}),
             *warm_start_volumes(study, warm_start),

@@ -24,6 +24,7 @@ from tacotrain.dashboards.mlflow_server import (
 from tacotrain.dashboards.options import Options
 from tacotrain.dashboards.until import Every, termination
 from tacotrain.dashboards.visits import Visits
+from tacotrain.report import redact
 
 MIRROR_SECONDS: Final = 5.0
 
@@ -61,7 +62,12 @@ def serve(options: Options) -> int:
             thread.start()
             visits.watch()
             log.info("mlflow answers at %s", address)
-            with Every(MIRROR_SECONDS, mirror.copy, name="mlflow's mirror"):
+            with Every(
+                MIRROR_SECONDS,
+                mirror.copy,
+                name="mlflow's mirror",
+                redact=lambda text: redact(redact(text, reader), own),
+            ):
                 told.wait()
             running.should_exit = True
             thread.join(LEAVE_SECONDS + 1)

@@ -51,12 +51,16 @@ class Every:
         seconds: Between an end and the next beginning.
         work: What is done.
         name: For the log.
+        redact: Takes secrets out of what is logged; an error of a database may quote its URL.
     """
 
-    def __init__(self, seconds: float, work: Callable[[], object], *, name: str) -> None:
+    def __init__(
+        self, seconds: float, work: Callable[[], object], *, name: str, redact: Callable[[str], str] = str
+    ) -> None:
         self._seconds = seconds
         self._work = work
         self._name = name
+        self._redact = redact
         self._ended = threading.Event()
         self._failing = False
         self._thread = threading.Thread(target=self._run, name=f"tacotrain-{name}", daemon=True)
@@ -81,9 +85,8 @@ class Every:
             self._work()
         except Exception as error:  # noqa: BLE001 - a page goes on, whatever is away
             if not self._failing:
-                log.warning(
-                    "%s: %s: %s; it is tried again", self._name, type(error).__name__, _first_line(error)
-                )
+                cause = self._redact(_first_line(error))
+                log.warning("%s: %s: %s; it is tried again", self._name, type(error).__name__, cause)
             self._failing = True
         else:
             if self._failing:
