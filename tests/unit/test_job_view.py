@@ -212,6 +212,10 @@ def test_the_last_line_of_a_log_shows_when_and_where() -> None:
     assert found is not None
     assert (found.step, found.total_steps, found.attempt) == (25, 60, 2)
     assert datetime.fromtimestamp(found.updated_at, UTC) == datetime(2030, 1, 1, 12, 0, 7, tzinfo=UTC)
+    as_json = '2030-01-01T12:00:07Z {"level": "INFO", "message": "step  5/60  epoch 0.1", "trial": 3}'
+    spoken = parse(as_json, attempt=1)
+    assert spoken is not None
+    assert (spoken.step, spoken.total_steps) == (5, 60)
     quiet = parse("2030-01-01T12:00:07Z evaluation", attempt=1)
     assert quiet is not None
     assert quiet.step == 0

@@ -9,13 +9,13 @@ import importlib
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from tacotrain.errors import ConfigError, Interrupted, TrainerError, WorkerLost
+from tacotrain.logs import last_line, set_up_logging
 from tacotrain.termination import write_termination_message
 
 _LONGEST_MESSAGE: Final = 2000
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         args = build_parser(arguments).parse_args(arguments)
-        _set_up_logging(to_stderr=bool(getattr(args, "json", False)))
+        set_up_logging(os.environ, to_stderr=bool(getattr(args, "json", False)))
         return int(args.run(args))
     except TrainerError as error:
         return _leave(str(error), error.exit_code, error)
@@ -120,30 +120,10 @@ def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     return parser
 
 
-def _set_up_logging(*, to_stderr: bool) -> None:
-    """Lines for people on stdout, unless that belongs to JSON."""
-    handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
-    handler.setFormatter(_LineFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # Libraries explain themselves at length; only their warnings matter here, and each of them once.
-    for noisy in ("alembic", "optuna", "sqlalchemy", "mlflow", "urllib3", "tensorboard", "PIL"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.captureWarnings(capture=True)
-    warnings.simplefilter("once")
-
-
-class _LineFormatter(logging.Formatter):
-    """The bare message; a warning says that it is one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
-
-
 def _leave(message: str, exit_code: int, error: Exception | None = None) -> int:
     """Say what to do, last on stderr and in the termination message."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())[:_LONGEST_MESSAGE]
-    print(f"tacotrain: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the promised last line
+    last_line(f"tacotrain: {line}")
     document: dict[str, Any] = {"state": "failed", "exitCode": exit_code, "message": line}
     if _is_cuda_out_of_memory(error):
         document["cudaOutOfMemory"] = True

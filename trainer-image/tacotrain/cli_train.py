@@ -11,6 +11,7 @@ from tacotrain.contract import RESULT_FILE, TRIAL, Result, Trial, finished_resul
 from tacotrain.errors import ConfigError
 from tacotrain.files import content_hash
 from tacotrain.interruption import listening
+from tacotrain.logs import about
 from tacotrain.place import Place
 from tacotrain.presets import PRESETS
 from tacotrain.settings import parse_settings
@@ -67,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `tacotrain train`."""
     trial = _read_document(args) if args.trial is not None else _trial_from(args)
+    study = trial.study
+    about(namespace=study.namespace, study=study.name, trial=trial.trial, attempt=trial.attempt)
     place = Place.of(os.environ)
     if not place.leads:
         # Each line once: from the leader.

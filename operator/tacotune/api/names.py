@@ -69,6 +69,8 @@ METRICS_PORT: Final = "TACOTRAIN_METRICS_PORT"
 """Environment variable with the port at which a trial answers Prometheus."""
 METRICS_PORT_NAME: Final = "metrics"
 """Of that port in the pod; PodMonitors look for it."""
+LOG_FORMAT: Final = "TACOTRAIN_LOG_FORMAT"
+"""Environment variable: whether the trainer's lines are `text` or `json`."""
 TERMINATION_LOG: Final = "TACOTUNE_TERMINATION_LOG"
 """Environment variable that moves the termination message; on one machine only."""
 

@@ -1,6 +1,7 @@
 """`tacotune operator`."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,22 @@ import typer
 
 from tacotune.cli.exit_codes import Exit
 from tacotune.cli.manifests import complain
+
+
+class LogLevel(StrEnum):
+    """Python's, without the one that nobody uses."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """For whom lines are."""
+
+    JSON = "json"
+    TEXT = "text"
 
 
 def operator(  # noqa: PLR0917  typer passes by name
@@ -100,8 +117,14 @@ def operator(  # noqa: PLR0917  typer passes by name
         Path | None, typer.Option("--kubeconfig", help="Instead of the pod's ServiceAccount.", dir_okay=False)
     ] = None,
     log_level: Annotated[
-        str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
-    ] = "info",
+        LogLevel, typer.Option("--log-level", case_sensitive=False, help="The least that is logged.")
+    ] = LogLevel.INFO,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            "--log-format", case_sensitive=False, help="Without it text on a terminal, JSON elsewhere."
+        ),
+    ] = None,
     liveness: Annotated[
         str, typer.Option("--liveness", metavar="URL", help="Where the probe is answered; empty: nowhere.")
     ] = "http://0.0.0.0:8080/healthz",
@@ -119,6 +142,15 @@ def operator(  # noqa: PLR0917  typer passes by name
             help="Where each trial's pod answers Prometheus; 0: nowhere.",
         ),
     ] = 9090,
+    trainer_log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            "--trainer-log-format",
+            envvar="TACOTUNE_TRAINER_LOG_FORMAT",
+            case_sensitive=False,
+            help="Of the logs of studies' pods, which people read too.",
+        ),
+    ] = LogFormat.TEXT,
 ) -> None:
     """Run the operator: watch TTSStudies of a cluster and bring them further.
 
@@ -144,7 +176,8 @@ def operator(  # noqa: PLR0917  typer passes by name
 
     from tacotune.adapters.clock import SystemClock  # noqa: PLC0415  kopf and the client are slow to import
     from tacotune.adapters.kube_api import connect  # noqa: PLC0415
-    from tacotune.handlers.operator import configure_logging, run_operator  # noqa: PLC0415
+    from tacotune.handlers.logs import configure_logging  # noqa: PLC0415
+    from tacotune.handlers.operator import run_operator  # noqa: PLC0415
     from tacotune.handlers.page_settings import page_settings  # noqa: PLC0415
     from tacotune.handlers.settings import OperatorSettings  # noqa: PLC0415
     from tacotune.manifests.common import Platform  # noqa: PLC0415
@@ -155,6 +188,7 @@ def operator(  # noqa: PLR0917  typer passes by name
             image_pull_policy=pull_policy,
             image_pull_secrets=tuple(pull_secrets or ()),
             metrics_port=trainer_metrics_port,
+            log_format=trainer_log_format.value,
         ),
         storage_url=storage_url,
         trial_storage_url=trial_storage_url,
@@ -163,5 +197,5 @@ def operator(  # noqa: PLR0917  typer passes by name
         workers=workers,
         poll_seconds=poll_seconds,
     )
-    configure_logging(log_level)
+    configure_logging(log_level, as_json=None if log_format is None else log_format is LogFormat.JSON)
     run_operator(connect(), settings, SystemClock(), liveness=liveness, metrics_port=metrics_port)

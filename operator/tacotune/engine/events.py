@@ -52,6 +52,7 @@ class Event:
     reason: EventReason
     message: str
     trial: int | None = None
+    attempt: int | None = None
 
 
 def narrate(observed: Observed, actions: Sequence[Action], status: TTSStudyStatus) -> tuple[Event, ...]:
@@ -98,16 +99,17 @@ def _deeds(observed: Observed, actions: Sequence[Action]) -> Iterator[Event]:
     for action in actions:
         match action:
             case CreateJob(purpose=Purpose.TRIAL, trial=number, attempt=1):
-                yield Event("Normal", EventReason.TRIAL_STARTED, f"trial {number} started", number)
+                yield Event("Normal", EventReason.TRIAL_STARTED, f"trial {number} started", number, 1)
             case CreateJob(purpose=Purpose.FINAL, trial=number, attempt=1):
                 yield Event(
                     "Normal",
                     EventReason.FINAL_TRAINING_STARTED,
                     f"training fully with the parameters of trial {number}",
                     number,
+                    1,
                 )
             case CreateJob(purpose=Purpose.PREPARE, attempt=1):
-                yield Event("Normal", EventReason.PREPARING, "preparing the dataset")
+                yield Event("Normal", EventReason.PREPARING, "preparing the dataset", attempt=1)
             case TellTrial():
                 yield _end(action)
             case RecordAttempt() if action.attempt.cause in COUNTED:
@@ -162,13 +164,13 @@ def _failure(observed: Observed, record: RecordAttempt) -> Event:
     text = f"{who} failed (attempt {attempt.number}): {attempt.message}"
     attempts = (*_recorded(observed, record), attempt)
     if given_up(since(attempts, observed.forgive_before), observed.spec.retry):
-        return Event("Warning", EventReason.ATTEMPT_FAILED, text, number)
+        return Event("Warning", EventReason.ATTEMPT_FAILED, text, number, attempt.number)
     name = job_name(observed.name, record.purpose.value, record.trial, attempt.number + 1)
     due = due_at(attempts, observed.spec.retry.backoff, name)
     seconds = (due - attempt.ended_at).total_seconds() if due is not None else 0.0
     changed = "".join(f", {key} {value}" for key, value in attempt.overrides.items())
     text += f"; {attempt.cause.value}, attempt {attempt.number + 1} in {seconds:.0f} s{changed}"
-    return Event("Warning", EventReason.TRIAL_RETRY, text, number)
+    return Event("Warning", EventReason.TRIAL_RETRY, text, number, attempt.number)
 
 
 def _recorded(observed: Observed, record: RecordAttempt) -> tuple[Attempt, ...]:

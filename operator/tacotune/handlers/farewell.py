@@ -52,7 +52,7 @@ class Farewell:
             except TransientError as error:
                 if not late:
                     return error.retry_after
-                log.warning("%s/%s: its rows stay: %s", metadata["namespace"], metadata["name"], error)
+                log.warning("its rows stay: %s", error)
         self._studies.release(study)
         return None
 

@@ -5,7 +5,6 @@ for a decision either: a pass reads the API server itself.
 """
 
 import asyncio
-import logging
 from typing import Any
 
 import kopf
@@ -22,8 +21,6 @@ from tacotune.ports import Clock
 
 RESYNC_SECONDS = 60.0
 OURS = f"{names.LABEL_MANAGED_BY}=tacotune"
-
-log = logging.getLogger("tacotune")
 
 
 class Watch:
@@ -144,13 +141,6 @@ async def resync(watch: Watch) -> None:
     while True:
         await asyncio.sleep(RESYNC_SECONDS)
         watch.resync()
-
-
-def configure_logging(level: str) -> None:
-    """One line an event of a study on standard error; kopf speaks up only when something is wrong."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    for talker in ("kopf", "aiohttp.access"):  # A line for each look of the kubelet at the probe, otherwise.
-        logging.getLogger(talker).setLevel(logging.WARNING)
 
 
 def run_operator(

@@ -20,8 +20,10 @@ from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy, TTSStudySpec
 from tacotune.api.study_key import StudyKey
 from tacotune.engine.dashboards import described
+from tacotune.engine.events import Event
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
+from tacotune.handlers.logs import about
 from tacotune.handlers.metrics import Meters
 from tacotune.handlers.queue import Key
 from tacotune.handlers.session import Session, open_session
@@ -65,6 +67,10 @@ class StudyPasses:
         Raises:
             TransientError: nothing could be decided; look again, later each time.
         """
+        with about(namespace=key.namespace, study=key.name):
+            return self._read(key)
+
+    def _read(self, key: Key) -> float | None:
         body = self._studies.read(*key)
         if body is None:
             self._sessions.pop(key, None)
@@ -121,11 +127,10 @@ class StudyPasses:
             for event in session.keep(outcome.events, self._clock.now()):
                 log.log(
                     logging.WARNING if event.kind == "Warning" else logging.INFO,
-                    "%s/%s: %s: %s",
-                    study.metadata.namespace,
-                    study.metadata.name,
+                    "%s: %s",
                     event.reason.value,
                     event.message,
+                    extra=_labels(event),
                 )
             if outcome.error is not None or not outcome.actions:
                 break
@@ -243,6 +248,12 @@ def _told(status: TTSStudyStatus) -> Any:
     for condition in document["conditions"]:
         condition.pop("last_transition_time", None)
     return document
+
+
+def _labels(event: Event) -> dict[str, Any]:
+    """What a line about an event has besides its text."""
+    found = {"reason": event.reason.value, "trial": event.trial, "attempt": event.attempt}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _moment(text: str) -> datetime | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from tacotune.handlers.logs import about
 from tacotune.handlers.queue import Key, WorkQueue
 from tacotune.ports import TransientError
 
@@ -62,10 +63,12 @@ class Workers:
                 self._failures.pop(key, None)
             except TransientError as error:
                 after = max(error.retry_after, self._backoff(key))
-                log.warning("%s/%s: %s; again in %.1f s", *key, error, after)
+                with about(namespace=key.namespace, study=key.name):
+                    log.warning("%s; again in %.1f s", error, after)
             except Exception:
                 after = self._backoff(key)
-                log.exception("%s/%s: the pass failed; again in %.1f s", *key, after)
+                with about(namespace=key.namespace, study=key.name):
+                    log.exception("the pass failed; again in %.1f s", after)
             finally:
                 self._queue.done(key)
             if after is None:

@@ -30,6 +30,8 @@ class Platform:
     """Also the group, and the group of the volume's files."""
     metrics_port: int = 9090
     """Where trials answer Prometheus; 0: nowhere."""
+    log_format: str = "text"
+    """Of all pods of studies: `text` for people, or `json`."""
     extra_labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -48,13 +48,15 @@ def pod_template(
         ({"name": "tmp", "emptyDir": {}}, {"name": "tmp", "mountPath": TMP}),
     ]
     both = [*own, *volumes]
+    text = platform.log_format == "text"
+    spoken = [] if text else [{"name": names.LOG_FORMAT, "value": platform.log_format}]
     container: dict[str, Any] = {
         "name": names.CONTAINER,
         "image": spec.trainer.image or platform.trainer_image,
         "imagePullPolicy": platform.image_pull_policy,
         "args": list(arguments),
         # Libraries keep caches at home, and the root is read-only.
-        "env": [{"name": "HOME", "value": TMP}, *env],
+        "env": [{"name": "HOME", "value": TMP}, *spoken, *env],
         "volumeMounts": [mount for _, mount in both],
         "securityContext": {
             "allowPrivilegeEscalation": False,
