@@ -65,6 +65,20 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* Of an object that somebody's Prometheus or Grafana finds by labels of its own: (list . (dict "release" "prometheus")). */}}
+{{- define "tacotune.monitoringMetadata" -}}
+{{- $root := index . 0 -}}
+labels:
+  {{- include "tacotune.labels" (list $root "operator") | nindent 2 }}
+  {{- with index . 1 }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- define "tacotune.image" -}}
 {{- $image := index . 1 -}}
 {{- if $image.digest -}}
