@@ -7,13 +7,13 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.builders import NOW, attempt_of, complete, observed_of, study_of, trial_of
+from support.builders import NOW, attempt_of, complete, job_of, observed_of, study_of, trial_of
 from support.fakes import Backend, FakeClock, FakeCluster, FakeStore
 from tacotune.api.conditions import Phase
 from tacotune.api.status import TTSStudyStatus
 from tacotune.controller.reconcile import Outcome, Reconciler
 from tacotune.engine.measures import Pace
-from tacotune.engine.observed import Cause, Observed, Storage
+from tacotune.engine.observed import Cause, JobPhase, Observed, Storage
 from tacotune.handlers.metrics import Meters
 from tacotune.handlers.queue import Key, WorkQueue
 from tacotune.ports import Busy, ClusterUnavailable, StorageUnavailable, TransientError
@@ -46,8 +46,7 @@ def outcome_of(observed: Observed, status: TTSStudyStatus | None = None) -> Outc
 def pass_over(meters: Meters, observed: Observed) -> Outcome:
     backend = Backend(observed)
     outcome = Reconciler(FakeStore(backend), FakeCluster(backend), FakeClock(backend)).run_once(study_of())
-    meters.passed(KEY, outcome, Pace(), NOW)
-    meters.status(KEY, outcome.status)
+    meters.looked(KEY, outcome)
     return outcome
 
 
@@ -72,8 +71,8 @@ def test_a_study_is_told_by_its_status_and_its_rows() -> None:
 def test_the_series_of_a_deleted_study_disappear_and_no_others() -> None:
     meters = Meters()
     for key in (KEY, OTHER):
-        meters.passed(key, outcome_of(observed_of([complete(0, 0.25)])), Pace(), NOW)
-        meters.status(key, TTSStudyStatus(phase=Phase.RUNNING))
+        running = TTSStudyStatus(phase=Phase.RUNNING)
+        meters.looked(key, outcome_of(observed_of([complete(0, 0.25)]), running))
     there = names_of(meters, "ruslan")
     assert there == names_of(meters, "anna") != set()
     meters.forget(KEY)
@@ -86,10 +85,10 @@ def test_the_series_of_a_deleted_study_disappear_and_no_others() -> None:
 def test_a_new_process_says_nothing_about_rows_that_it_cannot_read() -> None:
     meters = Meters()
     away = Storage(ready=False, message="no answer")
-    meters.passed(KEY, outcome_of(observed_of(storage=away)), Pace(), NOW)
+    meters.looked(KEY, outcome_of(observed_of(storage=away)))
     assert not any(name == "tacotune_attempts_total" for name, _ in scraped(meters)), "not nought: unknown"
-    meters.passed(KEY, outcome_of(observed_of([complete(0, 0.25)])), Pace(), NOW)
-    meters.passed(KEY, outcome_of(observed_of(storage=away)), Pace(), NOW)
+    meters.looked(KEY, outcome_of(observed_of([complete(0, 0.25)])))
+    meters.looked(KEY, outcome_of(observed_of(storage=away)))
     study = {"namespace": "voices", "study": "ruslan"}
     assert value(meters, "tacotune_attempts_total", cause="Finished", **study) == 1
 
@@ -163,3 +162,15 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = other.getsockname()[1]
         with pytest.raises(Busy, match=rf"--metrics-port {port}: .*in use; choose another one, or 0"):
             Meters().serve(port)
+
+
+def test_waits_are_observed_once_and_carried_from_pass_to_pass() -> None:
+    meters = Meters()
+    pending = observed_of([trial_of(0)], [job_of(0, 1, JobPhase.PENDING)])
+    pace = meters.passed(outcome_of(pending), Pace(), NOW)
+    for _ in range(2):
+        pace = meters.passed(outcome_of(observed_of([trial_of(0)], [job_of(0, 1)])), pace, NOW)
+    assert value(meters, "tacotune_queue_wait_seconds_sum", purpose="trial") == 10
+    assert value(meters, "tacotune_queue_wait_seconds_count", purpose="trial") == 1
+    assert value(meters, "tacotune_queue_wait_seconds_count", purpose="final") == 0
+    assert value(meters, "tacotune_turnover_seconds_count") == 0

@@ -26,6 +26,10 @@ examples:
 The same command again goes on from the newest checkpoint, or shows the result when training has finished.
 Ctrl-C (or SIGTERM) finishes the step, writes a checkpoint and exits with 75; a second one exits at once.
 To train on several GPUs at once, see: tacotrain launch --help
+
+environment:
+  TACOTRAIN_METRICS_PORT=9090   answer Prometheus there: loss, speed, memory
+  TACOTRAIN_LOG_FORMAT=json     one JSON object a line instead of text
 """
 
 # Batches differ in shape, so oneDNN would keep a thousand compiled kernels that hardly one batch uses again: 100 MB, no time won.

@@ -4,7 +4,6 @@ Two kinds. `measure` is a snapshot of stored facts: made anew by each pass, so t
 `keep_pace` compares a pass with the one before it: how long a Job waited for its pod, how long a free place stayed empty.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,53 +51,51 @@ class Measures:
 def measure(observed: Observed) -> Measures:
     """Numbers of a study, in one walk over its trials and Jobs."""
     first = observed.spec.all_objectives[0]
-    other = (*observed.prepare_attempts, *observed.final_attempts)
-    causes = Counter(a.cause for t in observed.trials for a in t.attempts)
-    causes.update(a.cause for a in other)
+    causes = dict.fromkeys(Cause, 0)
     seconds = dict.fromkeys(GpuOutcome, 0.0)
-    for outcome, attempts in _settled(observed):
-        seconds[outcome] += sum(a.gpu_seconds for a in attempts)
+    newest: dict[tuple[Purpose, int], int] = {}
+    for (purpose, trial), outcome, attempts in _groups(observed):
+        for attempt in attempts:
+            causes[attempt.cause] += 1
+            if outcome is not None:
+                seconds[outcome] += attempt.gpu_seconds
+        newest[purpose, trial] = max([1, *[a.number for a in attempts]])
+    for attempt in observed.prepare_attempts:
+        used = GpuOutcome.USEFUL if attempt.cause is Cause.FINISHED else GpuOutcome.LOST
+        seconds[used] += attempt.gpu_seconds
+    for job in observed.jobs:
+        key = _key(job.purpose, job.trial)
+        newest[key] = max(newest.get(key, 1), job.attempt)
     return Measures(
         objective=first.metric,
         direction=first.direction,
-        attempts={cause: causes[cause] for cause in Cause},
-        retries=_retries(observed),
+        attempts=causes,
+        retries=sum(newest.values()) - len(newest),
         gpu_seconds=seconds,
         progressed_at=max((t for t in _signs(observed) if t <= observed.now), default=None),
     )
 
 
-def _settled(observed: Observed) -> Iterator[tuple[GpuOutcome, Sequence[Attempt]]]:
+def _groups(
+    observed: Observed,
+) -> Iterator[tuple[tuple[Purpose, int], GpuOutcome | None, Sequence[Attempt]]]:
+    """Attempts at the same thing, and what their GPU time was good for; of the preparation each attempt decides by itself."""
     for trial in observed.trials:
-        if (outcome := _OUTCOMES.get(trial.state)) is not None:
-            yield outcome, trial.attempts
-    for attempt in observed.prepare_attempts:
-        yield GpuOutcome.USEFUL if attempt.cause is Cause.FINISHED else GpuOutcome.LOST, (attempt,)
-    final = observed.final_attempts
+        yield (Purpose.TRIAL, trial.number), _OUTCOMES.get(trial.state), trial.attempts
+    yield _key(Purpose.PREPARE), None, observed.prepare_attempts
+    yield _key(Purpose.FINAL), _final_outcome(observed), observed.final_attempts
+
+
+def _key(purpose: Purpose, trial: int = 0) -> tuple[Purpose, int]:
+    """There is one preparation and one final training, whichever trial the latter is of."""
+    return purpose, trial if purpose is Purpose.TRIAL else 0
+
+
+def _final_outcome(observed: Observed) -> GpuOutcome | None:
     if observed.final_result is not None:
-        yield GpuOutcome.USEFUL, final
-    elif given_up(since(final, observed.forgive_before), observed.spec.retry):
-        yield GpuOutcome.LOST, final
-
-
-def _retries(observed: Observed) -> int:
-    newest: dict[tuple[Purpose, int], int] = {}
-
-    def started(purpose: Purpose, trial: int, attempt: int) -> None:
-        # There is one preparation and one final training, whichever trial the latter is of.
-        key = (purpose, trial if purpose is Purpose.TRIAL else 0)
-        newest[key] = max(newest.get(key, 1), attempt)
-
-    for trial in observed.trials:
-        for attempt in trial.attempts:
-            started(Purpose.TRIAL, trial.number, attempt.number)
-    for attempt in observed.prepare_attempts:
-        started(Purpose.PREPARE, 0, attempt.number)
-    for attempt in observed.final_attempts:
-        started(Purpose.FINAL, 0, attempt.number)
-    for job in observed.jobs:
-        started(job.purpose, job.trial, job.attempt)
-    return sum(attempt - 1 for attempt in newest.values())
+        return GpuOutcome.USEFUL
+    over = given_up(since(observed.final_attempts, observed.forgive_before), observed.spec.retry)
+    return GpuOutcome.LOST if over else None
 
 
 def _signs(observed: Observed) -> Iterator[datetime]:
@@ -107,14 +104,18 @@ def _signs(observed: Observed) -> Iterator[datetime]:
     for attempt in (*observed.prepare_attempts, *observed.final_attempts):
         yield attempt.ended_at
     for trial in observed.trials:
-        yield from _signs_of(trial)
+        if trial.ended_at is not None:
+            yield trial.ended_at  # Whatever else was of it came before.
+        else:
+            yield from _signs_of(trial)
     for job in observed.jobs:
         yield from (t for t in (job.created_at, job.started_at, job.ended_at) if t is not None)
         yield from _reported(job.progress)
 
 
 def _signs_of(trial: ObservedTrial) -> Iterator[datetime]:
-    yield from (t for t in (trial.started_at, trial.ended_at) if t is not None)
+    if trial.started_at is not None:
+        yield trial.started_at
     for attempt in trial.attempts:
         yield attempt.ended_at
     yield from _reported(trial.progress)
@@ -178,12 +179,14 @@ def keep_pace(
 
 def _freed(observed: Observed, actions: Sequence[Action]) -> Iterator[datetime]:
     """When the trials that this pass has told ended; one without an attempt held no place."""
+    told = {action.trial for action in actions if isinstance(action, TellTrial)}
+    if not told:
+        return
     recorded = {
         (action.trial, action.attempt.ended_at)
         for action in actions
         if isinstance(action, RecordAttempt) and action.purpose is Purpose.TRIAL
     }
-    told = {action.trial for action in actions if isinstance(action, TellTrial)}
     for trial in observed.trials:
         if trial.number in told:
             ends = [a.ended_at for a in trial.attempts]

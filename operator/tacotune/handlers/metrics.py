@@ -141,24 +141,27 @@ class Meters:
 
         return timed
 
-    def passed(self, key: Key, outcome: Outcome, pace: Pace, now: datetime) -> Pace:
-        """A pass was made.
+    def passed(self, outcome: Outcome, pace: Pace, now: datetime) -> Pace:
+        """A pass was made; what to give with the study's next one.
 
         Args:
-            key: Over which study.
             outcome: What came of it.
             pace: What the study's pass before left.
             now: When it ended.
         """
-        observed = outcome.observed
-        if observed.storage.ready or observed.trials:
-            self.studies.measures(key, measure(observed))
-        pace, waits = keep_pace(pace, observed, outcome.actions, now=now, ended=outcome.ended)
+        pace, waits = keep_pace(pace, outcome.observed, outcome.actions, now=now, ended=outcome.ended)
         for purpose, seconds in waits.queue:
             self._queue_wait.labels(purpose.value).observe(seconds)
         for seconds in waits.turnover:
             self._turnover.observe(seconds)
         return pace
+
+    def looked(self, key: Key, outcome: Outcome) -> None:
+        """The passes of one look are over; this is what came of the last one."""
+        observed = outcome.observed
+        if observed.storage.ready or observed.trials:
+            self.studies.measures(key, measure(observed))
+        self.studies.status(key, outcome.status)
 
     def status(self, key: Key, status: TTSStudyStatus) -> None:
         """What stands, or is about to stand, in a study's status."""

@@ -123,7 +123,7 @@ class StudyPasses:
         for _ in range(PASSES):
             outcome = session.reconciler.run_once(study, previous_status=status, forgive_before=forgiven)
             status = outcome.status
-            session.pace = self._meters.passed(key, outcome, session.pace, self._clock.now())
+            session.pace = self._meters.passed(outcome, session.pace, self._clock.now())
             for event in session.keep(outcome.events, self._clock.now()):
                 log.log(
                     logging.WARNING if event.kind == "Warning" else logging.INFO,
@@ -134,8 +134,8 @@ class StudyPasses:
                 )
             if outcome.error is not None or not outcome.actions:
                 break
+        self._meters.looked(key, outcome)
         status = self._with_pages(study, session, status)
-        self._meters.status(key, status)
         if (
             _told(status) != _told(before)
             or self._monotonic() - session.written_at >= self._settings.live_status_seconds
