@@ -112,8 +112,14 @@ def test_every_query_of_the_dashboard_shows_a_running_study(
 ) -> None:
     study.create()
 
+    def numbers(expression: str) -> list[float]:
+        return [value for _, value in watched.query(expression)]
+
     def shown(expression: str) -> bool:
-        return any(not math.isnan(value) for _, value in watched.query(expression))
+        return any(not math.isnan(value) for value in numbers(expression))
+
+    def missing() -> set[str]:
+        return {name for name in documented() if not watched.query(f'{{__name__=~"{name}|{name}_count"}}')}
 
     with kubelet.running_all(study.trains(one_fails)):
         eventually(lambda: study.status.get("progress") == "2/3", within=SECONDS)
@@ -135,10 +141,11 @@ def test_every_query_of_the_dashboard_shows_a_running_study(
             ("sum(tacotune_turnover_seconds_count)", 1),
             ("tacotune_leader", 1),
         ):
-            assert [number for _, number in watched.query(expression)] == [value], expression
+            wanted = [value]
+            # The last scrape may be older than the status.
+            eventually(lambda e=expression, w=wanted: numbers(e) == w, within=SECONDS, every=0.5)
         assert watched.query("tacotune_ask_seconds_count >= 3")
-        missing = {name for name in documented() if not watched.query(f'{{__name__=~"{name}|{name}_count"}}')}
-        assert missing == set(), "documented, and not there"
+        assert missing() == set(), "documented, and not there"
     # Nothing of a study that is gone is left.
     study.let_go()
     eventually(lambda: not watched.query(f"{{{here}, __name__=~'tacotune_.*'}}"), within=SECONDS)
@@ -160,7 +167,7 @@ def test_every_rule_can_be_evaluated(
     assert {rule["name"]: rule.get("lastError", "") for rule in rules if rule["health"] != "ok"} == {}
     for rule in rules:
         watched.query(rule["query"])
-    assert [rule["name"] for rule in rules if rule["state"] != "inactive"] == [], "a study that went well"
+    assert [rule["name"] for rule in rules if rule["state"] == "firing"] == [], "a study that went well"
 
 
 def test_promtool_finds_nothing_wrong_with_the_rules(prometheus_programs: Path) -> None:
