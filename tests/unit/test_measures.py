@@ -1,7 +1,5 @@
 """What is measured of a study: numbers that follow from stored facts, and waits that are seen once."""
 
-from dataclasses import replace
-
 import pytest
 
 from support.builders import (
@@ -13,13 +11,12 @@ from support.builders import (
     job_of,
     observed_of,
     progress_at,
-    result_of,
     spec_of,
     trial_of,
 )
 from tacotune.engine.actions import CreateJob, RecordAttempt, TellTrial
 from tacotune.engine.measures import GpuOutcome, Pace, Waits, keep_pace, measure
-from tacotune.engine.observed import Cause, JobPhase, Observed, Purpose, TrialState
+from tacotune.engine.observed import Attempt, Cause, JobPhase, Observed, Purpose, TrialState
 
 ENDED = attempt_of(1, Cause.FINISHED, ended=-3)
 
@@ -52,31 +49,26 @@ def test_attempts_are_counted_by_cause_whatever_they_were_for() -> None:
 
 
 def test_gpu_time_is_counted_by_what_its_trial_came_to_and_not_before() -> None:
-    def used(seconds: float, cause: Cause = Cause.FINISHED) -> dict[str, object]:
-        return {"attempts": (attempt_of(1, cause, gpu_seconds=seconds),)}
+    def used(seconds: float, cause: Cause = Cause.FINISHED) -> Attempt:
+        return attempt_of(1, cause, gpu_seconds=seconds)
 
+    retried = (used(1, Cause.TRANSIENT), used(2, Cause.DISRUPTION), used(4))
     observed = observed_of(
         [
-            complete(0, 0.5, attempts=(attempt_of(1, gpu_seconds=1.0), attempt_of(2, Cause.FINISHED, gpu_seconds=2.0))),
-            trial_of(1, TrialState.PRUNED, **used(4.0)),
-            failed(2, **used(8.0, Cause.PERMANENT)),
-            trial_of(3, **used(16.0, Cause.DISRUPTION)),
+            complete(0, 0.5, attempts=retried),
+            trial_of(1, TrialState.PRUNED, attempts=(used(8),)),
+            failed(2, attempts=(used(16, Cause.DISRUPTION), used(32, Cause.PERMANENT))),
+            trial_of(3, attempts=(used(64, Cause.OUT_OF_MEMORY), used(128, Cause.DISRUPTION))),
         ],
-        prepare_attempts=(attempt_of(1, gpu_seconds=32.0), attempt_of(2, Cause.FINISHED, gpu_seconds=64.0)),
-        final_attempts=(attempt_of(1, Cause.FINISHED, gpu_seconds=128.0),),
-    )  # fmt: skip
+        prepare_attempts=(used(256, Cause.TRANSIENT), used(512)),
+        final_attempts=(used(1024),),
+    )
     assert measure(observed).gpu_seconds == {
-        GpuOutcome.USEFUL: 67.0,
-        GpuOutcome.PRUNED: 4.0,
-        GpuOutcome.LOST: 40.0,
+        GpuOutcome.USEFUL: 2 + 4 + 512 + 1024,
+        GpuOutcome.PRUNED: 8,
+        # A fault is one at once; what a disruption interrupted (128) is open while its trial runs.
+        GpuOutcome.LOST: 1 + 16 + 32 + 64 + 256,
     }
-    done = measure(replace(observed, final_result=result_of("complete", 0.4)))
-    assert done.gpu_seconds[GpuOutcome.USEFUL] == 195.0
-
-
-def test_a_final_training_that_was_given_up_is_lost() -> None:
-    observed = observed_of(final_attempts=(attempt_of(1, Cause.PERMANENT, gpu_seconds=5.0),))
-    assert measure(observed).gpu_seconds[GpuOutcome.LOST] == 5.0
 
 
 def test_a_retry_counts_when_it_starts() -> None:

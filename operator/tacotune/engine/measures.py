@@ -11,18 +11,18 @@ from enum import StrEnum
 
 from tacotune.api.trial_contract import Progress
 from tacotune.engine.actions import Action, CreateJob, RecordAttempt, TellTrial
-from tacotune.engine.attempts import given_up, since
+from tacotune.engine.backoff import COUNTED
 from tacotune.engine.observed import Attempt, Cause, Observed, ObservedTrial, Purpose, TrialState
 
 
 class GpuOutcome(StrEnum):
-    """What GPU time was good for."""
+    """What GPU time was good for, by the words and the rules of the study page."""
 
     USEFUL = "useful"
-    """Of trials that are complete, of the preparation, and of a final training that has a result."""
+    """Of trials that are complete, of the preparation and of the final training."""
     PRUNED = "pruned"
     LOST = "lost"
-    """Of trials that failed, whatever their attempts had trained."""
+    """Of attempts that ended by a fault, and of trials that failed. What a disrupted attempt did is kept by its checkpoint."""
 
 
 _OUTCOMES: Mapping[TrialState, GpuOutcome] = {
@@ -43,7 +43,7 @@ class Measures:
     retries: int
     """Attempts that were started after the first one of the same trial, preparation or final training."""
     gpu_seconds: Mapping[GpuOutcome, float]
-    """GPUs times seconds of ended attempts, as soon as their trial is told: only then is it known what they were good for."""
+    """GPUs times seconds of ended attempts; of a trial's sound ones once it is told, for only then is it known what they were good for."""
     progressed_at: datetime | None
     """Newest sign that anything went on; None before the first one."""
 
@@ -57,12 +57,10 @@ def measure(observed: Observed) -> Measures:
     for (purpose, trial), outcome, attempts in _groups(observed):
         for attempt in attempts:
             causes[attempt.cause] += 1
-            if outcome is not None:
-                seconds[outcome] += attempt.gpu_seconds
+            known = GpuOutcome.LOST if attempt.cause in COUNTED else outcome
+            if known is not None:
+                seconds[known] += attempt.gpu_seconds
         newest[purpose, trial] = max([1, *[a.number for a in attempts]])
-    for attempt in observed.prepare_attempts:
-        used = GpuOutcome.USEFUL if attempt.cause is Cause.FINISHED else GpuOutcome.LOST
-        seconds[used] += attempt.gpu_seconds
     for job in observed.jobs:
         key = _key(job.purpose, job.trial)
         newest[key] = max(newest.get(key, 1), job.attempt)
@@ -79,23 +77,16 @@ def measure(observed: Observed) -> Measures:
 def _groups(
     observed: Observed,
 ) -> Iterator[tuple[tuple[Purpose, int], GpuOutcome | None, Sequence[Attempt]]]:
-    """Attempts at the same thing, and what their GPU time was good for; of the preparation each attempt decides by itself."""
+    """Attempts at the same thing, and what they were good for, faults aside; None while that is open."""
     for trial in observed.trials:
         yield (Purpose.TRIAL, trial.number), _OUTCOMES.get(trial.state), trial.attempts
-    yield _key(Purpose.PREPARE), None, observed.prepare_attempts
-    yield _key(Purpose.FINAL), _final_outcome(observed), observed.final_attempts
+    yield _key(Purpose.PREPARE), GpuOutcome.USEFUL, observed.prepare_attempts
+    yield _key(Purpose.FINAL), GpuOutcome.USEFUL, observed.final_attempts
 
 
 def _key(purpose: Purpose, trial: int = 0) -> tuple[Purpose, int]:
     """There is one preparation and one final training, whichever trial the latter is of."""
     return purpose, trial if purpose is Purpose.TRIAL else 0
-
-
-def _final_outcome(observed: Observed) -> GpuOutcome | None:
-    if observed.final_result is not None:
-        return GpuOutcome.USEFUL
-    over = given_up(since(observed.final_attempts, observed.forgive_before), observed.spec.retry)
-    return GpuOutcome.LOST if over else None
 
 
 def _signs(observed: Observed) -> Iterator[datetime]:
