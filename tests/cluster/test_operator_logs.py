@@ -1,6 +1,8 @@
 """What a running operator writes: JSON where nobody sits at a terminal, each line about its study, and no secret in any."""
 
 import json
+import socket
+from pathlib import Path
 
 from support.cluster_study import SECONDS, ClusterStudy, complete, failed
 from support.eventually import eventually
@@ -28,3 +30,21 @@ def test_every_line_is_an_object_that_names_study_trial_and_attempt(
     (retry,) = [line for line in events if line["reason"] == "TrialRetry"]
     assert (retry["level"], retry["trial"], retry["attempt"]) == ("WARNING", 0, 1)
     assert "secret@" not in text, "the DSN that trials are given"
+
+
+def test_a_metrics_port_that_is_taken_ends_it_with_a_sentence(
+    kubeconfig: Path, postgres_dsn: str, tmp_path: Path
+) -> None:
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        second = Operator(
+            kubeconfig, postgres_dsn, tmp_path / "log", "-n", "default", "--metrics-port", str(port)
+        )
+        code = eventually(second.start().exit_code, within=SECONDS)
+    assert code == 69
+    assert (
+        f"tacotune: --metrics-port {port}: Address already in use; choose another one"
+        in second.log.read_text()
+    )

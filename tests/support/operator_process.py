@@ -42,6 +42,11 @@ class Operator:
         assert self._process is not None
         return self._process.pid
 
+    def exit_code(self) -> int | None:
+        """Of the process that was started last, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.poll()
+
     def kill(self) -> None:
         """SIGKILL: nothing of it gets to tidy up."""
         self._end(signal.SIGKILL)
