@@ -4,6 +4,7 @@
     ├── TransientError        comes right by itself: look again after `retry_after` seconds
     │   ├── StorageUnavailable    the database is away
     │   └── ClusterUnavailable    the API server or this machine cannot be asked just now
+    ├── Undelivered           a message reached nobody; never stops anything else
     └── PermanentError        needs a person
         ├── InvalidStudy          the stored study contradicts the manifest (changed direction, changed kind of a parameter)
         ├── Missing               what a person named is not there
@@ -15,11 +16,13 @@ Adapters translate their clients' errors into these at the border; only `control
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.trial_contract import TrialResult
 from tacotune.engine.actions import PromoteBest
+from tacotune.engine.notices import Notice
 from tacotune.engine.observed import (
     Attempt,
     ObservedJob,
@@ -49,6 +52,10 @@ class StorageUnavailable(TransientError):  # noqa: N818  a state of the world re
 
 class ClusterUnavailable(TransientError):  # noqa: N818  a state of the world reads best without a suffix
     """Jobs cannot be listed or started just now."""
+
+
+class Undelivered(TacotuneError):  # noqa: N818  a state of the world reads best without a suffix
+    """A message reached nobody; the reason is for events and logs and holds no secret."""
 
 
 class PermanentError(TacotuneError):
@@ -184,3 +191,14 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Current time, in UTC, with tzinfo."""
+
+
+class Channel(Protocol):
+    """Where messages go."""
+
+    def send(self, notice: Notice, files: Sequence[Path] = ()) -> None:
+        """Deliver a message and its files (PNG, WAV); may take minutes, for it is tried more than once.
+
+        Raises:
+            Undelivered: It was not, or not all of it.
+        """

@@ -172,10 +172,16 @@ EventName = Literal[
 ]
 
 
+class TokenKey(SecretKey):
+    """A key of a Secret in the study's namespace, under which a token lies."""
+
+    key: str = Field(default="token", max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
+
+
 class TelegramSpec(ApiModel):
     """A Telegram chat; the bot's token lies in a Secret."""
 
-    secret_ref: SecretKey
+    secret_ref: TokenKey
     chat_id: str = Field(max_length=64)
     events: list[EventName] = Field(default_factory=list, max_length=16)
     """All when empty."""

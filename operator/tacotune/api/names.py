@@ -71,6 +71,12 @@ METRICS_PORT_NAME: Final = "metrics"
 """Of that port in the pod; PodMonitors look for it."""
 LOG_FORMAT: Final = "TACOTRAIN_LOG_FORMAT"
 """Environment variable: whether the trainer's lines are `text` or `json`."""
+TELEGRAM_TOKEN: Final = "TACOTUNE_TELEGRAM_TOKEN"  # noqa: S105  a name
+"""Environment variable with the bot's token; on one machine, and in the pod that publishes a voice."""
+APPRISE_URL: Final = "TACOTUNE_APPRISE_URL"
+"""Environment variable with Apprise's URLs; as above."""
+TELEGRAM_URL: Final = "TACOTUNE_TELEGRAM_URL"
+"""Environment variable with a Bot API server of one's own."""
 TERMINATION_LOG: Final = "TACOTUNE_TERMINATION_LOG"
 """Environment variable that moves the termination message; on one machine only."""
 

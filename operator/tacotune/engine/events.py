@@ -39,6 +39,9 @@ class EventReason(StrEnum):
     PREPARING = "Preparing"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     STORAGE_BACK = "StorageBack"
+    RESOURCE_ALARM = "ResourceAlarm"
+    NOTIFICATION_FAILED = "NotificationFailed"
+    """Told by the driver: a pass neither sends messages nor waits for them."""
 
 
 Kind = Literal["Normal", "Warning"]
