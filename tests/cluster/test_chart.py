@@ -174,6 +174,21 @@ def test_reading_secrets_is_asked_for_and_never_listing(chart: Chart) -> None:
     assert rules(role) == OPERATOR_RULES | {("", "secrets"): "create patch get"}
 
 
+def test_secrets_of_notifications_are_read_by_name_alone(chart: Chart) -> None:
+    role = one(
+        chart.render({"rbac": {"readSecrets": ["bot", "slack"]}, "watchNamespaces": ["alto"]}),
+        "Role",
+        "tacotune",
+    )
+    named = [rule for rule in role["rules"] if "resourceNames" in rule]
+    assert named == [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["bot", "slack"], "verbs": ["get"]}
+    ]
+    assert rules({**role, "rules": [r for r in role["rules"] if r not in named]}) == OPERATOR_RULES | {
+        ("", "secrets"): "create patch"
+    }
+
+
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
 def test_no_rule_has_a_wildcard(chart: Chart, values: Object) -> None:
     for role in (o for o in chart.render(values) if o["kind"] in {"Role", "ClusterRole"}):

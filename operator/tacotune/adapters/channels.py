@@ -6,7 +6,7 @@ Where the secret lies is the driver's business: in the environment of one machin
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -14,6 +14,7 @@ from tacotune.adapters.telegram import API, TelegramChannel
 from tacotune.api import names
 from tacotune.api.kubernetes import SecretKey
 from tacotune.api.study import TTSStudySpec
+from tacotune.engine.notices import Notice, rules_of
 from tacotune.ports import Channel, Undelivered
 
 Secrets = Callable[[str, SecretKey], str]
@@ -57,3 +58,23 @@ def from_environment(name: str, _reference: SecretKey) -> str:
             f"spec.notifications.{name} needs the environment variable {variable} on one machine"
         )
     return value
+
+
+def send_test(
+    title: str, spec: TTSStudySpec, secrets: Secrets, *, telegram_url: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Send a message through each channel of a study, whatever events it wants.
+
+    Yields:
+        The channel's name, and why nothing arrived; empty when it did.
+    """
+    notice = Notice(
+        "StudyStarted", f"{title}: test", "If you can read this, notifications of this study arrive."
+    )
+    for rules in rules_of(spec):
+        try:
+            open_channel(rules.channel, spec, secrets, telegram_url=telegram_url).send(notice)
+        except Undelivered as failure:
+            yield rules.channel, str(failure)
+        else:
+            yield rules.channel, ""

@@ -11,6 +11,7 @@ from tacotune.cli import (
     dashboards,
     init,
     migrate,
+    notify,
     operator,
     plan,
     run,
@@ -75,6 +76,7 @@ app.command("best", short_help="Show or export the best voice.")(best.best)
 app.command("dashboards", short_help="Serve a study's pages: MLflow, TensorBoard, Optuna, demo.")(
     dashboards.dashboards
 )
+app.add_typer(notify.app, name="notify")
 app.command("migrate", short_help="Prepare a Postgres: roles, tables, grants.")(migrate.migrate)
 app.command("operator", short_help="Run the operator of a cluster.")(operator.operator)
 app.command("crd", short_help="Print the CustomResourceDefinition.")(crd.crd)

@@ -113,6 +113,16 @@ def operator(  # noqa: PLR0917  typer passes by name
     poll_seconds: Annotated[
         float, typer.Option("--poll-seconds", min=0.1, help="How often running trials' reports are read.")
     ] = 10.0,
+    telegram_url: Annotated[
+        str,
+        typer.Option(
+            "--telegram-url",
+            metavar="URL",
+            envvar="TACOTUNE_TELEGRAM_URL",
+            show_envvar=True,
+            help="A Bot API server of your own instead of https://api.telegram.org.",
+        ),
+    ] = "",
     kubeconfig: Annotated[
         Path | None, typer.Option("--kubeconfig", help="Instead of the pod's ServiceAccount.", dir_okay=False)
     ] = None,
@@ -196,6 +206,7 @@ def operator(  # noqa: PLR0917  typer passes by name
         namespaces=tuple(namespaces or ()),
         workers=workers,
         poll_seconds=poll_seconds,
+        telegram_url=telegram_url,
     )
     configure_logging(log_level, as_json=None if log_format is None else log_format is LogFormat.JSON)
     run_operator(connect(), settings, SystemClock(), liveness=liveness, metrics_port=metrics_port)

@@ -5,7 +5,7 @@ Create, resume, update, resync and restart are this one path. Deletion and reset
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from tacotune.adapters.kube_api import Conflict, Document, KubeApi, collection
 from tacotune.adapters.kube_studies import Studies
+from tacotune.adapters.outbox import Outbox
 from tacotune.api import names
 from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, set_condition
 from tacotune.api.messages import complaints
@@ -25,6 +26,7 @@ from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
 from tacotune.handlers.logs import about
 from tacotune.handlers.metrics import Meters
+from tacotune.handlers.messages import cluster_notifier
 from tacotune.handlers.queue import Key
 from tacotune.handlers.session import Session, open_session
 from tacotune.handlers.settings import OperatorSettings
@@ -33,6 +35,8 @@ from tacotune.ports import Clock, InvalidStudy, StorageUnavailable, TransientErr
 
 PASSES: Final = 8
 """Passes over one study before others have their turn; the status is written once after them."""
+CLOSE_SECONDS: Final = 10.0
+"""Longest wait for messages on their way when the operator ends; a pod has 30 seconds in all."""
 
 log = logging.getLogger("tacotune")
 
@@ -57,6 +61,7 @@ class StudyPasses:
         self._databases = Databases(api, settings.storage_url, pool_size=settings.workers + 2)
         self._sessions: dict[Key, Session] = {}
         self._farewell = Farewell(api, self._studies, self._databases, settings, clock)
+        self.outbox = Outbox()
 
     def run_once(self, key: Key) -> float | None:
         """Look at a study.
@@ -86,7 +91,8 @@ class StudyPasses:
             return 0.0  # Somebody was quicker: read again.
 
     def close(self) -> None:
-        """Give the databases' connections back."""
+        """Send what is still to be sent, and give the databases' connections back."""
+        self.outbox.close(within=CLOSE_SECONDS)
         self._databases.close()
 
     def _look(self, key: Key, body: Document) -> float | None:
@@ -124,14 +130,7 @@ class StudyPasses:
             outcome = session.reconciler.run_once(study, previous_status=status, forgive_before=forgiven)
             status = outcome.status
             session.pace = self._meters.passed(outcome, session.pace, self._clock.now())
-            for event in session.keep(outcome.events, self._clock.now()):
-                log.log(
-                    logging.WARNING if event.kind == "Warning" else logging.INFO,
-                    "%s: %s",
-                    event.reason.value,
-                    event.message,
-                    extra=_labels(event),
-                )
+            self._keep(session, outcome.events)
             if outcome.error is not None or not outcome.actions:
                 break
         self._meters.looked(key, outcome)
@@ -142,6 +141,8 @@ class StudyPasses:
         ):
             self._write(body, status, before)
             session.written_at = self._monotonic()
+        session.notify(study.spec, status, self._clock.now())
+        self._keep(study, session, session.notifier.failures(study.spec, self._clock.now()))
         session.untold = self._studies.tell(body, session.untold)
         if isinstance(outcome.error, TransientError):
             raise outcome.error
@@ -162,6 +163,16 @@ class StudyPasses:
             disabled=disabled,
         )
 
+    def _keep(self, session: Session, events: Iterable[Event]) -> None:
+        for event in session.keep(events, self._clock.now()):
+            log.log(
+                logging.WARNING if event.kind == "Warning" else logging.INFO,
+                "%s: %s",
+                event.reason.value,
+                event.message,
+                extra=_labels(event),
+            )
+
     def _reset(self, key: Key, session: Session, token: str) -> float:
         """Begin anew: first no pod is left, then the rows are dropped, once."""
         if not session.cluster.delete_everything():
@@ -181,6 +192,7 @@ class StudyPasses:
                 dsn=dsn,
                 clock=self._clock,
                 timing=self._meters.timing,
+                notifier=cluster_notifier(self._api, study, self.outbox, self._settings.telegram_url),
             )
             self._sessions[key] = session
         return session

@@ -7,10 +7,12 @@ from datetime import datetime
 from tacotune.adapters.kube_api import KubeApi
 from tacotune.adapters.kube_dashboards import KubeDashboards
 from tacotune.adapters.kubernetes import KubernetesCluster
+from tacotune.adapters.notifier import Notifier
 from tacotune.adapters.optuna_engine import OptunaEngine
 from tacotune.adapters.optuna_store import OptunaStore
 from tacotune.adapters.timed_store import TimedStore, Timing
-from tacotune.api.study import TTSStudy
+from tacotune.api.status import TTSStudyStatus
+from tacotune.api.study import TTSStudy, TTSStudySpec
 from tacotune.api.study_key import StudyKey
 from tacotune.controller.reconcile import Reconciler
 from tacotune.engine.events import Event
@@ -31,6 +33,7 @@ class Session:
     cluster: KubernetesCluster
     reconciler: Reconciler
     pages: KubeDashboards
+    notifier: Notifier
     secret_given: bool = False
     """Whether this process has put the trials' DSN beside the study."""
     written_at: float = 0.0
@@ -40,6 +43,9 @@ class Session:
     pace: Pace = field(default_factory=Pace)
     """What the last pass left for the measures of the next."""
 
+    unsent: list[Event] = field(default_factory=list)
+    """Events that nobody was notified of yet: only what stands in a written status is told."""
+
     def keep(self, events: Iterable[Event], now: datetime) -> list[Event]:
         """Keep events until the status is written; those that are new.
 
@@ -47,7 +53,13 @@ class Session:
         """
         new = [event for event in events if event not in self.untold]
         self.untold |= dict.fromkeys(new, now)
+        self.unsent += new
         return new
+
+    def notify(self, spec: TTSStudySpec, status: TTSStudyStatus, now: datetime) -> None:
+        """Send messages about what was kept; after the status was written."""
+        self.notifier.tell(spec, self.unsent, status, now)
+        self.unsent.clear()
 
 
 def open_session(
@@ -59,6 +71,7 @@ def open_session(
     dsn: str,
     clock: Clock,
     timing: Timing,
+    notifier: Notifier,
 ) -> Session:
     """Connect a study's ports; `timing` is told how long calls of the storage take.
 
@@ -82,4 +95,4 @@ def open_session(
         directory=cluster.directory,
     )
     reconciler = Reconciler(TimedStore(store, timing), cluster, clock)
-    return Session(metadata.uid, reset, dsn, store, cluster, reconciler, pages)
+    return Session(metadata.uid, reset, dsn, store, cluster, reconciler, pages, notifier)

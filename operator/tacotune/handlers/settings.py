@@ -27,3 +27,5 @@ class OperatorSettings:
     """How often to write a status in which nothing but a step or a time has changed."""
     release_after_seconds: float = 120.0
     """How long a deletion waits for pods to end and for the database, before it lets the study go."""
+    telegram_url: str = ""
+    """A Bot API server of one's own; Telegram's when empty."""

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ from tacotune.engine.events import Event
 from tacotune.engine.observed import Observed
 from tacotune.local import preflight
 from tacotune.local.dashboards import MLFLOW_DATABASE, Databases, Shown, processes
+from tacotune.local.messages import Messages
 from tacotune.local.options import RunOptions
 from tacotune.local.report import console, print_end, trial_rows
 from tacotune.local.rundir import RunDirectory
@@ -95,7 +96,8 @@ def run_study(study: TTSStudy, base: Path, options: RunOptions) -> int:
         try:
             if pages is not None:
                 stack.enter_context(pages)
-            return _drive(study, reconciler, cluster, directory, screen, options, pages)
+            with Messages(study, directory, screen.say) as messages:
+                return _drive(study, reconciler, cluster, directory, screen, messages, options, pages)
         except BaseException:
             # Nothing of a run stays behind unattended: attempts write their checkpoints and end.
             cluster.stop_all("the runner failed")
@@ -141,6 +143,7 @@ def _drive(  # noqa: PLR0917  one call, each argument a part of the run
     cluster: ProcessCluster,
     directory: RunDirectory,
     screen: "Screen",
+    messages: Messages,
     options: RunOptions,
     pages: DashboardProcesses | None,
 ) -> int:
@@ -157,6 +160,7 @@ def _drive(  # noqa: PLR0917  one call, each argument a part of the run
             status = outcome.status
             screen.show(outcome)
             written = _mirror(directory, outcome, written)
+            screen.tell(outcome.observed, messages.tell(outcome))
             if interrupts.count > 1:
                 cluster.kill_all()
                 screen.say(
@@ -245,8 +249,7 @@ class Screen:
             return
         observed, status = outcome.observed, outcome.status
         self._started = self._started or observed.now
-        for event in outcome.events:
-            self._event(observed, event)
+        self.tell(observed, outcome.events)
         if self._live is not None:
             self._live.update(live_view(observed, status, tuple(self._notes), self._started), refresh=True)
             return
@@ -254,6 +257,12 @@ class Screen:
         if elapsed - self._last_line >= 10:
             self._last_line = elapsed
             self._console.print(progress_line(observed, status, self._started), soft_wrap=True)
+
+    def tell(self, observed: Observed, events: Iterable[Event]) -> None:
+        """Show events as lines."""
+        if not self._options.quiet:
+            for event in events:
+                self._event(observed, event)
 
     def _event(self, observed: Observed, event: Event) -> None:
         line = f"{observed.now.astimezone():%H:%M:%S} {event.reason}: {event.message}"
