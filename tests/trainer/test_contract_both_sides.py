@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from support.prepared import make_dataset, trial_document
+from tacotrain import monitor
 from tacotrain.contract import parse_trial
 from tacotrain.interruption import Interruption
+from tacotrain.monitor import Usage
 from tacotrain.termination import write_termination_message
 from tacotrain.train import train
 from tacotune.api.trial_contract import Progress, ResultState, Termination, TrialDocument, TrialResult
@@ -52,6 +54,17 @@ def test_the_operator_reads_what_the_trainer_leaves(tmp_path: Path) -> None:
     progress = Progress.model_validate_json((tmp_path / "trial" / "progress.json").read_text())
     assert (progress.step, progress.total_steps, progress.state) == (10, 10, "finished")
     assert progress.memory_bytes > 0
+    assert progress.alarm == ""
+
+
+def test_the_operator_reads_which_memory_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "container_memory", lambda: Usage("memory", 91 * 2**20, 100 * 2**20))
+    document = trial_document(tmp_path / "trial", make_dataset(tmp_path / "data"))
+    train(parse_trial(document, source="trial.json"), Interruption())
+    progress = Progress.model_validate_json((tmp_path / "trial" / "progress.json").read_text())
+    assert progress.alarm == "memory 91% full: 91 of 100 MiB"
 
 
 def test_the_operator_reads_the_trainers_last_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

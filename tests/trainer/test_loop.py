@@ -82,7 +82,7 @@ def test_a_complete_training_leaves_everything_the_contract_promises(tmp_path: P
     progress = read(tmp_path / "progress.json")
     assert set(progress) == {
         "step", "totalSteps", "epoch", "loss", "framesPerSecond", "alignment", "value", "phase", "memoryBytes",
-        "updatedAt", "attempt", "state",
+        "alarm", "updatedAt", "attempt", "state",
     }  # fmt: skip
     assert (progress["step"], progress["totalSteps"], progress["state"]) == (10, 10, "finished")
     assert [line["step"] for line in lines(tmp_path / "metrics.jsonl")] == [5, 10]

@@ -50,6 +50,27 @@ def test_pressure_clears_memory_each_time_but_warns_once_until_it_has_passed() -
     assert cleared == 3
 
 
+def test_the_alarm_keeps_its_words_until_the_pressure_has_passed() -> None:
+    memory = iter(Usage("memory", used, 100) for used in (90, 91, 95, 96, 80, 93))
+    gpu = iter(Usage("gpu_memory", used, 100) for used in (1, 1, 92, 1, 1, 1))
+    monitor = Monitor(
+        probes=(lambda: next(memory), lambda: next(gpu)), clear=lambda: None, warn=lambda _pressure: None
+    )
+    alarms = []
+    for _ in range(6):
+        monitor.check()
+        alarms.append(monitor.alarm)
+    full = "memory 91% full: 0 of 0 MiB"
+    assert alarms == [
+        "",
+        full,
+        f"{full}; GPU memory 92% full: 0 of 0 MiB",
+        full,
+        "",
+        "memory 93% full: 0 of 0 MiB",
+    ]
+
+
 def test_without_a_gpu_there_is_no_metric_and_no_warning() -> None:
     metrics, told, cleared = watch(None, None)
     assert (metrics, told, cleared) == ([{}, {}], [], 0)

@@ -119,7 +119,10 @@ def _look(run: Run, rate: float) -> Remedy:
     if remedy is Remedy.ROLL_BACK:
         roll_back(run, run.state.recovery)
     elif log_is_due:
-        run.telemetry.trained(run.state, numbers, rate=rate, seconds=run.lap(), memory=run.monitor.check())
+        memory = run.monitor.check()
+        run.telemetry.trained(
+            run.state, numbers, rate=rate, seconds=run.lap(), memory=memory, alarm=run.monitor.alarm
+        )
         run.tally = Tally.empty(run.device, numbers.bad_in_a_row)
     return remedy
 

@@ -144,7 +144,13 @@ class Monitor:
         self._probes = tuple(probes)
         self._clear = clear
         self._warn = warn
-        self._pressed: frozenset[str] = frozenset()
+        self._alarms: dict[str, str] = {}
+        """What was said of each memory that is nearly full, when it began to be."""
+
+    @property
+    def alarm(self) -> str:
+        """What is nearly full, as it was when it began to be: the same words until that has passed; empty while all is well."""
+        return "; ".join(self._alarms.values())
 
     def check(self) -> dict[str, float]:
         """Look; the shares found are metrics (`memory_share`, `gpu_memory_share`)."""
@@ -153,8 +159,8 @@ class Monitor:
         if found:
             self._clear()
         for pressure in found:
-            if pressure.usage.kind not in self._pressed:
+            if pressure.usage.kind not in self._alarms:
                 log.warning("%s", pressure.message)
                 self._warn(pressure)
-        self._pressed = frozenset(pressure.usage.kind for pressure in found)
+        self._alarms = {p.usage.kind: self._alarms.get(p.usage.kind, p.message) for p in found}
         return {f"{usage.kind}_share": usage.share for usage in usages}

@@ -39,11 +39,20 @@ class Telemetry:
     reporter: Reporter | None
     loss: float | None = None
     frames_per_second: float | None = None
+    alarm: str = ""
 
     def trained(
-        self, state: TrainState, numbers: Numbers, *, rate: float, seconds: float, memory: Mapping[str, float]
+        self,
+        state: TrainState,
+        numbers: Numbers,
+        *,
+        rate: float,
+        seconds: float,
+        memory: Mapping[str, float],
+        alarm: str = "",
     ) -> None:
-        """Some steps were made; `seconds` is what they took."""
+        """Some steps were made; `seconds` is what they took, `alarm` the memory that is nearly full."""
+        self.alarm = alarm
         self.loss = numbers.losses["loss"]
         self.frames_per_second = numbers.frames / seconds if seconds > 0 else None
         self.publish(state, "training")
@@ -144,6 +153,7 @@ class Telemetry:
             "value": state.last.value,
             "phase": self._phase(state.step),
             "memoryBytes": resident_bytes(),
+            "alarm": self.alarm,
             "attempt": self.trial.attempt,
             "state": name,
         }

@@ -47,6 +47,7 @@ class ActiveTrial(ApiModel):
     """Pending, Running, Stopping or Retrying."""
     step: int | None = None
     message: str = Field(default="", max_length=256)
+    """Why it waits or stops; of a running one, which memory is nearly full."""
 
 
 class RecentFailure(ApiModel):

@@ -170,6 +170,8 @@ class Progress(_Read):
     value: MaybeNumber = None
     phase: str = ""
     memory_bytes: int = 0
+    alarm: str = ""
+    """Which memory is nearly full; in the same words until that has passed."""
     updated_at: float = 0.0
     attempt: int = 0
     state: str = ""

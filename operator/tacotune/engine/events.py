@@ -66,7 +66,7 @@ def narrate(observed: Observed, actions: Sequence[Action], status: TTSStudyStatu
         actions: Those that were carried out.
         status: The one after.
     """
-    return (*_changes(observed.status, status), *_deeds(observed, actions))
+    return (*_changes(observed.status, status), *_alarms(observed.status, status), *_deeds(observed, actions))
 
 
 def _changes(before: TTSStudyStatus, after: TTSStudyStatus) -> Iterator[Event]:
@@ -94,6 +94,19 @@ def _changes(before: TTSStudyStatus, after: TTSStudyStatus) -> Iterator[Event]:
         yield Event("Warning", EventReason.STUDY_FAILED, message)
     elif before.phase in ends:
         yield Event("Normal", EventReason.STUDY_REOPENED, message)
+
+
+def _alarms(before: TTSStudyStatus, after: TTSStudyStatus) -> Iterator[Event]:
+    """Memories that began to be nearly full: what running trials say now and did not say before."""
+    said = {(row.trial, row.attempt): row.message.split("; ") for row in before.active}
+    for row in after.active:
+        if row.state != "Running" or not row.message:
+            continue
+        known = said.get((row.trial, row.attempt), [])
+        new = [part for part in row.message.split("; ") if part not in known]
+        if new:
+            text = f"trial {row.trial} (attempt {row.attempt}): {'; '.join(new)}"
+            yield Event("Warning", EventReason.RESOURCE_ALARM, text, row.trial)
 
 
 def _deeds(observed: Observed, actions: Sequence[Action]) -> Iterator[Event]:

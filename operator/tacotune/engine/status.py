@@ -9,6 +9,7 @@ from datetime import datetime
 
 from tacotune.api.conditions import Condition, ConditionType, Phase, Reason, find_condition, set_condition
 from tacotune.api.status import ActiveTrial, BestTrial, RecentFailure, TrialCounts, TTSStudyStatus
+from tacotune.api.trial_contract import Progress
 from tacotune.engine.attempts import overrides
 from tacotune.engine.backoff import COUNTED
 from tacotune.engine.estimate import completion
@@ -209,8 +210,16 @@ def _active_row(facts: Facts, trial: ObservedTrial) -> ActiveTrial | None:
         attempt=job.attempt,
         state=_job_state(job),
         step=progress.step if progress is not None else None,
-        message=_cut(job.stopping or (_hindrance(job) if job.phase is JobPhase.PENDING else ""), MAX_NOTE),
+        message=_cut(
+            job.stopping or (_hindrance(job) if job.phase is JobPhase.PENDING else _alarm(job, progress)),
+            MAX_NOTE,
+        ),
     )
+
+
+def _alarm(job: ObservedJob, progress: Progress | None) -> str:
+    """What a running attempt says of its memory; an earlier attempt's word may still stand in the trial's attributes."""
+    return progress.alarm if progress is not None and progress.attempt == job.attempt else ""
 
 
 def hindered(status: TTSStudyStatus, message: str) -> TTSStudyStatus:
