@@ -176,7 +176,7 @@ def test_reading_secrets_is_asked_for_and_never_listing(chart: Chart) -> None:
 
 def test_secrets_of_notifications_are_read_by_name_alone(chart: Chart) -> None:
     role = one(
-        chart.render({"rbac": {"readSecrets": ["bot", "slack"]}, "watchNamespaces": ["alto"]}),
+        chart.render({"rbac": {"notificationSecrets": ["bot", "slack"]}, "watchNamespaces": ["alto"]}),
         "Role",
         "tacotune",
     )
