@@ -1,5 +1,6 @@
 """The operator tells people: with a Secret it may read, without the right to, and with a service that takes nothing."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,17 +63,33 @@ def test_a_study_is_told_through_both_channels_and_its_secrets_are_nowhere(
         "apprise": {"secretRef": {"name": "hook"}, "events": ["StudyFinished"]},
     }
     log = tmp_path / "operator.log"
+    shown: list[Object] = []
+
+    def ending(pod: Object) -> Ending:
+        env = {e["name"]: e for e in pod["spec"]["containers"][0]["env"]}
+        if "TACOTUNE_ANNOUNCE" not in env:
+            return study.trains(flaky)(pod)
+        reference = env["TACOTUNE_TELEGRAM_TOKEN"]["valueFrom"]["secretKeyRef"]
+        assert reference == {"name": "bot", "key": "token", "optional": True}
+        shown.append(json.loads(env["TACOTUNE_ANNOUNCE"]["value"]))
+        return Ending(
+            message='{"state": "published", "unannounced": "sendPhoto: 413 Request Entity Too Large"}'
+        )
+
     with (
         running(kubeconfig, postgres_dsn, log, study, bot, "--log-level", "debug"),
-        kubelet.running_all(study.trains(flaky)),
+        kubelet.running_all(ending),
     ):
         study.create(maxTrials=1, parallelism=1, notifications=wanted)
         study.reaches("Succeeded")
         name = f"{study.namespace}/demo"
         eventually(lambda: titles(bot).count(f"{name}: study finished") == 2, within=SECONDS)
+        said = "telegram: sendPhoto: 413 Request Entity Too Large"
+        eventually(lambda: said in failures(study), within=90)
         document = study.api.get(study.path)
         events = study.events()
         study.let_go()
+    assert shown == [{"title": f"{name}: trial 0", "chatId": "42", "url": bot.url}]
     assert titles(bot)[0] == f"{name}: study started"
     assert {f"{name}: trying again", f"{name}: trial finished", f"{name}: new best"} <= set(titles(bot))
     assert f"voice: kubectl tacotune export demo -n {study.namespace} -o voice/" in bot.texts[-1]

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from support.bot_api import TOKEN, Answer, bot_api
 from tacotrain import staging
 from tacotrain.cli import main
+from tacotune.api.trial_contract import Published
 
 CHECKPOINT = "checkpoints/step-00000250"
 
@@ -234,6 +236,21 @@ def test_a_document_that_is_no_json_is_a_wrong_argument(
 ) -> None:
     assert main(["publish", "--root", str(root), "--document", "{"]) == 64
     assert "--document: not JSON" in capsys.readouterr().err
+
+
+def test_a_chat_that_is_not_reached_is_the_last_word_and_no_failure(
+    root: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bot_api() as api:
+        monkeypatch.setenv("TACOTUNE_ANNOUNCE", json.dumps({"title": "t", "chatId": "42", "url": api.url}))
+        monkeypatch.setenv("TACOTUNE_TELEGRAM_TOKEN", TOKEN)
+        assert publish(root) == 0
+        assert not termination_log.exists()
+        assert [sent.method for sent in api.delivered] == ["sendPhoto", "sendDocument"]
+        api.always = Answer(403, "Forbidden: bot was blocked by the user")
+        assert publish(root) == 0
+    said = Published.model_validate_json(termination_log.read_text())
+    assert said.unannounced == "sendPhoto: 403 Forbidden: bot was blocked by the user"
 
 
 def test_publishing_does_not_load_torch() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tacotune.adapters.job_view import deleted_by_others, observed_job
+from tacotune.adapters.job_view import deleted_by_others, observed_job, unannounced
 from tacotune.adapters.kube_logs import parse
 from tacotune.api.trial_contract import ResultState
 from tacotune.engine.classify import classify
@@ -234,3 +234,18 @@ def test_a_job_has_succeeded_as_soon_as_all_its_pods_have() -> None:
 
 def test_a_job_whose_pod_failed_waits_for_the_word_of_the_job_controller() -> None:
     assert seen(job(), pod("Failed", terminated(1))).phase is JobPhase.PENDING
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("", ""),
+        ("no JSON", ""),
+        ('{"state": "published", "exitCode": 0}', ""),
+        ('{"state": "published", "exitCode": 0, "unannounced": "403 Forbidden"}', "403 Forbidden"),
+    ],
+)
+def test_a_voice_shown_to_nobody_is_the_publishing_pods_last_word(message: str, said: str) -> None:
+    terminated = pod("Succeeded", {"terminated": {"exitCode": 0, "message": message}})
+    assert unannounced([pod("Running"), terminated], "demo-3-2") == said
+    assert unannounced([terminated], "demo-publish-0") == ""

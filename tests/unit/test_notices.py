@@ -16,6 +16,7 @@ from tacotune.engine.notices import (
     Notice,
     Rules,
     admit,
+    admit_files,
     failure_events,
     notices,
     rules_of,
@@ -176,3 +177,17 @@ def test_every_kind_of_the_api_has_a_title() -> None:
     from tacotune.api.kubernetes import EventName  # noqa: PLC0415
 
     assert set(TITLES) == set(get_args(EventName))
+
+
+def test_files_that_go_by_themselves_have_a_cooldown_of_their_own() -> None:
+    ledger, _ = admit(Ledger(), TELEGRAM, [Notice("NewBest", "t", "best")], NOW)
+    answers = []
+    for seconds in (0, 299, 300):
+        ledger, due = admit_files(ledger, TELEGRAM, at(seconds))
+        answers.append(due)
+    assert answers == [True, False, True]
+
+
+def test_files_go_to_nobody_who_does_not_want_new_bests() -> None:
+    only = Rules("telegram", frozenset({"StudyFinished"}), FIVE_MINUTES)
+    assert admit_files(Ledger(), only, NOW) == (Ledger(), False)

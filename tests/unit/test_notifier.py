@@ -177,3 +177,21 @@ def test_what_fails_between_two_attempts_is_no_failure(api: BotApi) -> None:
     run.to_the_end()
     assert run.counted == []
     assert EventReason.NOTIFICATION_FAILED not in run.reasons()
+
+
+def test_what_somebody_else_could_not_deliver_is_a_warning_and_a_count_too(api: BotApi) -> None:
+    run = Run(study(), api)
+    run.notifier.lost("telegram", "sendPhoto: 403 Forbidden")
+    (event,) = run.notifier.failures(run.study.spec, run.backend.world.now)
+    assert (event.kind, event.message) == ("Warning", "telegram: sendPhoto: 403 Forbidden")
+    assert run.counted == ["telegram"]
+    run.outbox.close()
+
+
+def test_files_are_due_to_a_channel_that_the_study_has(api: BotApi) -> None:
+    run = Run(study(), api)
+    now = run.backend.world.now
+    assert run.notifier.files_due(run.study.spec, "telegram", now)
+    assert not run.notifier.files_due(run.study.spec, "telegram", now)
+    assert not run.notifier.files_due(study_of().spec, "telegram", now)
+    run.outbox.close()

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from tacotune.api import names
 from tacotune.api.names import CONTAINER
 from tacotune.api.resources import gpus
-from tacotune.api.trial_contract import ExitCode, Termination, TrialResult
+from tacotune.api.trial_contract import ExitCode, Published, Termination, TrialResult
 from tacotune.engine.classify import SIGKILL_BY_MEMORY, SIGKILL_BY_OTHERS
 from tacotune.engine.dataset import NO_TRIAL
 from tacotune.engine.observed import JobPhase, ObservedJob, Purpose
@@ -38,7 +38,7 @@ _FOR_OTHERS: Final[Mapping[int | None, int]] = MappingProxyType(
 """Ends that another worker's end brings about, and how much they say all the same."""
 
 Document = Mapping[str, Any]
-T = TypeVar("T", TrialResult, Termination)
+T = TypeVar("T", TrialResult, Termination, Published)
 
 
 def observed_job(job: Document, pods: Sequence[Document]) -> ObservedJob | None:
@@ -173,6 +173,13 @@ def _terminated(pod: Document | None) -> Mapping[str, Any] | None:
             terminated = container.get("state", {}).get("terminated")
             return terminated if isinstance(terminated, dict) else None
     return None
+
+
+def unannounced(pods: Sequence[Document], job: str) -> str:
+    """Why the pod that published a voice showed it to nobody who was to see it; empty when all is well."""
+    own = (pod for pod in pods if pod["metadata"].get("labels", {}).get(LABEL_JOB) == job)
+    said = (_parse(Published, _terminated(pod)) for pod in own)
+    return next((word.unannounced for word in said if word is not None), "")
 
 
 def _reason(

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
-from tacotune.adapters.job_view import true_conditions
+from tacotune.adapters.job_view import true_conditions, unannounced
 from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
@@ -16,17 +16,35 @@ from tacotune.api.trial_contract import PublicationDocument
 from tacotune.engine.actions import PromoteBest
 from tacotune.engine.observed import Publication, Purpose
 from tacotune.manifests.common import Platform
-from tacotune.manifests.publish_job import publish_job
+from tacotune.manifests.publish_job import Announcement, publish_job
 
 Document = Mapping[str, Any]
+
+
+class Announcer(Protocol):
+    """Who is shown a voice by the pod that publishes it."""
+
+    def announcement(self, spec: TTSStudySpec, voice: PromoteBest) -> Announcement | None:
+        """The chat, when one wants this voice now."""
+
+    def lost(self, reason: str) -> None:
+        """The chat was not reached."""
 
 
 class Publisher:
     """The Jobs that publish voices of one study."""
 
     def __init__(
-        self, api: KubeApi, view: KubeView, study: StudyKey, platform: Platform, root: PurePosixPath
+        self,
+        api: KubeApi,
+        view: KubeView,
+        study: StudyKey,
+        platform: Platform,
+        root: PurePosixPath,
+        *,
+        announcer: Announcer | None = None,
     ) -> None:
+        self._announcer = announcer
         self._api = api
         self._view = view
         self._study = study
@@ -43,6 +61,8 @@ class Publisher:
                 path = f"{collection(self._study.namespace, 'persistentvolumeclaims')}/{claim['metadata']['name']}"
                 notes = {names.ANNOTATION_PROMOTED: marked, names.ANNOTATION_IMAGE: _image(job)}
                 self._view.claim = self._api.merge(path, {"metadata": {"annotations": notes}})
+                if self._announcer is not None and (reason := unannounced(self._view.pods, name)):
+                    self._announcer.lost(reason)
                 self._delete(name)
         folder, _, source = marked.partition("/")
         self._promoted = source if folder == self._root.name else ""
@@ -77,7 +97,13 @@ class Publisher:
         ).model_dump(mode="json", by_alias=True, exclude_none=True)
         name = names.publish_job_name(self._study.name, f"{voice.source}#{voice.attempt}")
         body = publish_job(
-            self._study, self._platform, spec, name=name, root=str(self._root), document=document
+            self._study,
+            self._platform,
+            spec,
+            name=name,
+            root=str(self._root),
+            document=document,
+            announcement=self._announcer.announcement(spec, voice) if self._announcer is not None else None,
         )
         body["metadata"]["labels"][names.LABEL_ATTEMPT] = str(voice.attempt)
         body["metadata"].setdefault("annotations", {})[names.ANNOTATION_SOURCE] = voice.source

@@ -20,7 +20,7 @@ from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_dashboards import is_page
 from tacotune.adapters.kube_events import refusal
 from tacotune.adapters.kube_logs import last_words
-from tacotune.adapters.kube_publication import Publisher
+from tacotune.adapters.kube_publication import Announcer, Publisher
 from tacotune.adapters.kube_view import KubeView
 from tacotune.adapters.kube_warm_start import WarmStart
 from tacotune.api import names
@@ -53,16 +53,25 @@ class KubernetesCluster:
         study: Whose Jobs.
         platform: What is the same for all studies.
         reset: The token of the last reset; trial folders from before it are not taken for this study's.
+        announcer: Who is shown a voice that is published.
     """
 
-    def __init__(self, api: KubeApi, study: StudyKey, platform: Platform, *, reset: str = "") -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        study: StudyKey,
+        platform: Platform,
+        *,
+        reset: str = "",
+        announcer: Announcer | None = None,
+    ) -> None:
         self._api = api
         self._study = study
         self._platform = platform
         self._root = PurePosixPath(MOUNT) / names.study_directory(study.uid, reset)
         self._spec: TTSStudySpec | None = None
         self._view = KubeView(api, study)
-        self._publisher = Publisher(api, self._view, study, platform, self._root)
+        self._publisher = Publisher(api, self._view, study, platform, self._root, announcer=announcer)
         self._warm_start = WarmStart(api, self._view, study, self._root)
 
     @property

@@ -13,7 +13,7 @@ from tacotune.adapters.outbox import Outbox, Parcel
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudySpec
 from tacotune.engine.events import Event
-from tacotune.engine.notices import Ledger, Notice, admit, failure_events, notices, rules_of
+from tacotune.engine.notices import Ledger, Notice, admit, admit_files, failure_events, notices, rules_of
 from tacotune.ports import Channel
 
 Connect = Callable[[str, TTSStudySpec], Channel]
@@ -64,6 +64,18 @@ class Notifier:
             self._ledger, sent = admit(self._ledger, rules, wanted, now)
             for notice in sent:
                 self._outbox.put(self._parcel(rules.channel, spec, notice))
+
+    def files_due(self, spec: TTSStudySpec, channel: str, now: datetime) -> bool:
+        """Whether a channel is to get picture and voice of a new best from somebody who can read them."""
+        rules = next((r for r in rules_of(spec) if r.channel == channel), None)
+        if rules is None:
+            return False
+        self._ledger, due = admit_files(self._ledger, rules, now)
+        return due
+
+    def lost(self, channel: str, reason: str) -> None:
+        """Somebody else could not reach the channel."""
+        self._outbox.lost(self._key, channel, self._title, reason)
 
     def failures(self, spec: TTSStudySpec, now: datetime) -> tuple[Event, ...]:
         """Warnings about what could not be sent since this was last asked."""

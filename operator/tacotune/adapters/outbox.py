@@ -74,6 +74,15 @@ class Outbox:
         if lost is not None:
             self._fail(lost, f"{self._capacity} messages wait already; the oldest is dropped")
 
+    def lost(self, study: Hashable, channel: str, title: str, reason: str) -> None:
+        """Count what somebody else could not deliver, as if it had been a parcel."""
+        # No warning: the event that follows is one, once a cooldown.
+        log.info("%s: not sent by %s: %s", title, channel, reason)
+        with self._change:
+            own = self._failures.setdefault(study, deque(maxlen=MAX_FAILURES))
+            own.append(Failure(channel, reason))
+        self.on_failure(channel)
+
     def failures(self, study: Hashable) -> tuple[Failure, ...]:
         """What failed of a study since this was last asked."""
         with self._change:
@@ -111,12 +120,7 @@ class Outbox:
                 self._fail(parcel, reason)
 
     def _fail(self, parcel: Parcel, reason: str) -> None:
-        # No warning: the event that follows is one, once a cooldown.
-        log.info("%s: not sent by %s: %s", parcel.notice.title, parcel.channel, reason)
-        with self._change:
-            own = self._failures.setdefault(parcel.study, deque(maxlen=MAX_FAILURES))
-            own.append(Failure(parcel.channel, reason))
-        self.on_failure(parcel.channel)
+        self.lost(parcel.study, parcel.channel, parcel.notice.title, reason)
 
 
 def _deliver(parcel: Parcel) -> str:

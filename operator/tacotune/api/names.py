@@ -77,6 +77,8 @@ APPRISE_URL: Final = "TACOTUNE_APPRISE_URL"
 """Environment variable with Apprise's URLs; as above."""
 TELEGRAM_URL: Final = "TACOTUNE_TELEGRAM_URL"
 """Environment variable with a Bot API server of one's own."""
+ANNOUNCE: Final = "TACOTUNE_ANNOUNCE"
+"""Environment variable that has `tacotrain publish` show the voice to a chat."""
 TERMINATION_LOG: Final = "TACOTUNE_TERMINATION_LOG"
 """Environment variable that moves the termination message; on one machine only."""
 

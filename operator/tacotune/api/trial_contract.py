@@ -184,3 +184,10 @@ class Termination(_Read):
     exit_code: int = 1
     message: str = ""
     cuda_out_of_memory: bool = False
+
+
+class Published(_Read):
+    """The last word of `tacotrain publish`, when there is something to say."""
+
+    unannounced: str = ""
+    """Why the chat that was to be shown the voice did not get it."""

@@ -48,6 +48,8 @@ TITLES: Final[Mapping[EventName, str]] = MappingProxyType(
 )
 NEVER_HELD: Final[frozenset[str]] = frozenset({"StorageBack", "StudyFinished"})
 """A study's end comes once, and is what people wait for. Whoever has read that the storage is lost would go on believing it."""
+FILES: Final = "Files"
+"""In a ledger: picture and voice that go apart from their notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,14 @@ def admit(
         if note is not None:
             sent.append(replace(notice, text=f"{notice.text}\n{note}" if note else notice.text))
     return ledger, tuple(sent)
+
+
+def admit_files(ledger: Ledger, rules: Rules, now: datetime) -> tuple[Ledger, bool]:
+    """Whether a channel is to get picture and voice of a new best now, where they go by themselves: with a cooldown of their own."""
+    if rules.events and "NewBest" not in rules.events:
+        return ledger, False
+    ledger, note = _try(ledger, rules, FILES, now)
+    return ledger, note is not None
 
 
 def failure_events(

@@ -25,8 +25,8 @@ from tacotune.engine.events import Event
 from tacotune.handlers.databases import Databases
 from tacotune.handlers.farewell import Farewell
 from tacotune.handlers.logs import about
+from tacotune.handlers.messages import PodAnnouncer, cluster_notifier
 from tacotune.handlers.metrics import Meters
-from tacotune.handlers.messages import cluster_notifier
 from tacotune.handlers.queue import Key
 from tacotune.handlers.session import Session, open_session
 from tacotune.handlers.settings import OperatorSettings
@@ -142,7 +142,7 @@ class StudyPasses:
             self._write(body, status, before)
             session.written_at = self._monotonic()
         session.notify(study.spec, status, self._clock.now())
-        self._keep(study, session, session.notifier.failures(study.spec, self._clock.now()))
+        self._keep(session, session.notifier.failures(study.spec, self._clock.now()))
         session.untold = self._studies.tell(body, session.untold)
         if isinstance(outcome.error, TransientError):
             raise outcome.error
@@ -184,6 +184,7 @@ class StudyPasses:
     def _session(self, key: Key, study: TTSStudy, dsn: str) -> Session:
         session = self._sessions.get(key)
         if session is None or session.uid != study.metadata.uid or session.dsn != dsn:
+            notifier = cluster_notifier(self._api, study, self.outbox, self._settings.telegram_url)
             session = open_session(
                 study,
                 api=self._api,
@@ -192,7 +193,8 @@ class StudyPasses:
                 dsn=dsn,
                 clock=self._clock,
                 timing=self._meters.timing,
-                notifier=cluster_notifier(self._api, study, self.outbox, self._settings.telegram_url),
+                notifier=notifier,
+                announcer=PodAnnouncer(study, notifier, self._clock, self._settings.telegram_url),
             )
             self._sessions[key] = session
         return session

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tacotune.adapters.kube_api import KubeApi
 from tacotune.adapters.kube_dashboards import KubeDashboards
+from tacotune.adapters.kube_publication import Announcer
 from tacotune.adapters.kubernetes import KubernetesCluster
 from tacotune.adapters.notifier import Notifier
 from tacotune.adapters.optuna_engine import OptunaEngine
@@ -72,6 +73,7 @@ def open_session(
     clock: Clock,
     timing: Timing,
     notifier: Notifier,
+    announcer: Announcer,
 ) -> Session:
     """Connect a study's ports; `timing` is told how long calls of the storage take.
 
@@ -85,7 +87,7 @@ def open_session(
     store.open(study.spec)
     reset = store.reset_token()
     platform = settings.platform
-    cluster = KubernetesCluster(api, key, platform, reset=reset)
+    cluster = KubernetesCluster(api, key, platform, reset=reset, announcer=announcer)
     pages = KubeDashboards(
         api,
         cluster.view,

@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from tacotune.api import names
+from tacotune.api.kubernetes import SecretKey
 from tacotune.api.resources import Resources
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.study_key import StudyKey
@@ -19,6 +22,17 @@ RESOURCES: Final[Resources] = {
 DEADLINE_SECONDS: Final = 3600
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A Telegram chat that is to see and hear the voice; only the pod can read it."""
+
+    token: SecretKey
+    chat_id: str
+    title: str
+    url: str = ""
+    """Of a Bot API server; Telegram's when empty."""
+
+
 def publish_job(
     study: StudyKey,
     platform: Platform,
@@ -27,6 +41,7 @@ def publish_job(
     name: str,
     root: str,
     document: Mapping[str, Any],
+    announcement: Announcement | None = None,
 ) -> Manifest:
     """The Job; `document` says purpose, trial, checkpoint, source, parameters and preset (docs/trial-contract.md).
 
@@ -37,10 +52,29 @@ def publish_job(
         name: By `api.names.publish_job_name`.
         root: The study's folder on its volume.
         document: What is published.
+        announcement: Who is shown it.
     """
     own = labels(study, "publish")
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
-    # Kubernetes would read $(NAME) in an argument as a variable; $$ stands for one $.
-    arguments = ["publish", "--root", root, "--document", text.replace("$(", "$$(")]
-    template = pod_template(study, platform, spec, own, arguments=arguments, resources=RESOURCES)
+    arguments = ["publish", "--root", root, "--document", _literal(text)]
+    template = pod_template(
+        study, platform, spec, own, arguments=arguments, resources=RESOURCES, env=_env(announcement)
+    )
     return job(study, platform, spec, template, name=name, labels=own, deadline_seconds=DEADLINE_SECONDS)
+
+
+def _env(announcement: Announcement | None) -> tuple[Manifest, ...]:
+    if announcement is None:
+        return ()
+    # Without the Secret the voice is published all the same.
+    token = {"name": announcement.token.name, "key": announcement.token.key, "optional": True}
+    chat = {"title": announcement.title, "chatId": announcement.chat_id, "url": announcement.url}
+    return (
+        {"name": names.ANNOUNCE, "value": _literal(json.dumps(chat, ensure_ascii=False))},
+        {"name": names.TELEGRAM_TOKEN, "valueFrom": {"secretKeyRef": token}},
+    )
+
+
+def _literal(text: str) -> str:
+    """Kubernetes would read $(NAME) as a variable; $$ stands for one $."""
+    return text.replace("$(", "$$(")
