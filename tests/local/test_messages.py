@@ -58,6 +58,11 @@ def test_a_real_study_sends_its_picture_and_its_voice_and_leaves_no_token_behind
     assert secret.decode() not in output
     assert "T0SECRETHOOK" not in output
 
+    before = len(api.requests)
+    code, output = commands.tacotune(folder, "run", "told.yaml")
+    assert code == 0, output
+    assert len(api.requests) == before, "a finished study that is run again has nothing to tell"
+
 
 def test_a_bot_that_nobody_reaches_costs_lines_and_no_trial(
     api: BotApi, folder: Path, monkeypatch: pytest.MonkeyPatch

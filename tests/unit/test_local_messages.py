@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from support.bot_api import TOKEN, Answer, BotApi, bot_api
-from support.builders import observed_of, spec_of, study_of
+from support.builders import NOW, observed_of, spec_of, study_of
+from tacotune.api.conditions import Phase
 from tacotune.api.status import BestTrial, TTSStudyStatus
 from tacotune.api.study import TTSStudy
 from tacotune.controller.reconcile import Outcome
 from tacotune.engine.events import Event, EventReason
+from tacotune.engine.observed import Storage
 from tacotune.local.messages import Messages
 from tacotune.local.rundir import RunDirectory
 
@@ -106,3 +108,43 @@ def test_a_study_that_wants_no_messages_opens_nothing(api: BotApi, tmp_path: Pat
     with Messages(study, RunDirectory(tmp_path), said.append) as opened:
         opened.tell(outcome(study, STARTED))
     assert (api.requests, said) == ([], [])
+
+
+def test_the_same_command_again_tells_only_what_is_new(api: BotApi, tmp_path: Path) -> None:
+    earlier = TTSStudyStatus(phase=Phase.RUNNING, start_time=NOW, best=BestTrial(trial=7, value=0.1))
+    RunDirectory(tmp_path).write_status(earlier)
+    opened, study = messages(tmp_path, [])
+    ended = Event("Normal", EventReason.STUDY_SUCCEEDED, "MaxTrialsReached: 3 trials ended")
+    retry = Event("Warning", EventReason.TRIAL_RETRY, "Trial 2 failed (attempt 1): boom")
+    with opened:
+        opened.tell(outcome(study, STARTED, NEW_BEST, retry))
+        opened.tell(outcome(study, ended))
+    assert [text.splitlines()[0] for text in api.texts] == ["voice: trying again", "voice: study finished"]
+
+
+def test_a_finished_study_looked_at_again_tells_nothing(api: BotApi, tmp_path: Path) -> None:
+    done = TTSStudyStatus(phase=Phase.SUCCEEDED, start_time=NOW, best=BestTrial(trial=7, value=0.1))
+    RunDirectory(tmp_path).write_status(done)
+    ended = Event("Normal", EventReason.STUDY_SUCCEEDED, "MaxTrialsReached: 3 trials ended")
+    opened, study = messages(tmp_path, [])
+    with opened:
+        opened.tell(Outcome(done, (STARTED, NEW_BEST, ended), None, (), observed_of(spec=study.spec)))
+    assert api.requests == []
+
+
+def test_a_database_that_is_away_at_first_does_not_make_old_news_new(api: BotApi, tmp_path: Path) -> None:
+    RunDirectory(tmp_path).write_status(TTSStudyStatus(start_time=NOW))
+    opened, study = messages(tmp_path, [])
+    away = observed_of(spec=study.spec, storage=Storage(ready=False))
+    with opened:
+        opened.tell(Outcome(TTSStudyStatus(), (), 1.0, (), away))
+        opened.tell(outcome(study, STARTED))
+    assert api.requests == []
+
+
+def test_a_broken_mirror_stops_nobody(api: BotApi, tmp_path: Path) -> None:
+    RunDirectory(tmp_path).status_path.write_text("{")
+    opened, study = messages(tmp_path, [])
+    with opened:
+        opened.tell(outcome(study, STARTED))
+    assert len(api.texts) == 1

@@ -182,7 +182,8 @@ class TelegramSpec(ApiModel):
     """A Telegram chat; the bot's token lies in a Secret."""
 
     secret_ref: TokenKey
-    chat_id: str = Field(max_length=64)
+    chat_id: str = Field(min_length=1, max_length=64)
+    """A number, or `@channel`."""
     events: list[EventName] = Field(default_factory=list, max_length=16)
     """All when empty."""
     cooldown_seconds: int = Field(default=300, ge=0)

@@ -99,7 +99,7 @@ def registry_of(
         running["resync"].cancel()
         await running["workers"].stop()
         meters.rests()
-        passes.close()
+        await asyncio.to_thread(passes.close)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def study(event: Any, **_: Any) -> None:

@@ -10,12 +10,13 @@ from tacotune.adapters.channels import VARIABLES, from_environment, open_channel
 from tacotune.adapters.notifier import Notifier
 from tacotune.adapters.outbox import Outbox
 from tacotune.api.names import TELEGRAM_URL, trial_directory
+from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy, TTSStudySpec
 from tacotune.api.trial_contract import TrialResult
 from tacotune.controller.reconcile import Outcome
-from tacotune.engine.events import Event
+from tacotune.engine.events import Event, EventReason
 from tacotune.engine.notices import Notice, rules_of
-from tacotune.local.rundir import RunDirectory
+from tacotune.local.rundir import RunDirectory, RunError
 from tacotune.ports import Channel
 
 CLOSE_SECONDS: Final = 30.0
@@ -35,6 +36,8 @@ class Messages:
         self._spec = study.spec
         self._possible = _possible(study.spec)
         self._now: datetime | None = None
+        self._earlier = _earlier(directory)
+        """What an earlier run of the study has told; of no interest once a pass has read the study's rows."""
         self._directory = directory
         self._say = say
         self._outbox = Outbox()
@@ -67,7 +70,10 @@ class Messages:
     def tell(self, outcome: Outcome) -> tuple[Event, ...]:
         """Send what a pass has to tell; warnings about what could not be sent earlier."""
         self._now = outcome.observed.now
-        self._notifier.tell(self._possible, outcome.events, outcome.status, self._now)
+        events = outcome.events if self._earlier is None else _news(self._earlier, outcome)
+        if outcome.observed.storage.ready:
+            self._earlier = None
+        self._notifier.tell(self._possible, events, outcome.status, self._now)
         return self._notifier.failures(self._spec, self._now)
 
     def _connect(self, channel: str, spec: TTSStudySpec) -> Channel:
@@ -88,6 +94,27 @@ class Messages:
             return ()
         paths = [folder / path for path in (*result.alignments[:1], *result.samples[:1])]
         return [path for path in paths if path.is_file()]
+
+
+def _earlier(directory: RunDirectory) -> TTSStudyStatus | None:
+    """The status that an earlier run left; None where that cannot be read, for it is a mirror and no run depends on it."""
+    try:
+        return directory.read_status()
+    except RunError:
+        return None
+
+
+def _news(earlier: TTSStudyStatus, outcome: Outcome) -> tuple[Event, ...]:
+    """A run's first events without those that tell what was true when an earlier run of the study ended."""
+    old = set()
+    if earlier.start_time is not None:
+        old.add(EventReason.STUDY_STARTED)
+    best = outcome.status.best
+    if earlier.best is not None and best is not None and earlier.best.trial == best.trial:
+        old.add(EventReason.NEW_BEST)
+    if earlier.phase is outcome.status.phase:
+        old |= {EventReason.STUDY_SUCCEEDED, EventReason.STUDY_FAILED}
+    return tuple(event for event in outcome.events if event.reason not in old)
 
 
 def _possible(spec: TTSStudySpec) -> TTSStudySpec:
