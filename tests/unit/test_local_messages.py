@@ -99,7 +99,9 @@ def test_what_could_not_be_sent_at_the_end_is_said_before_the_run_leaves(api: Bo
     opened, study = messages(tmp_path, said)
     with opened:
         opened.tell(outcome(study, STARTED))
-    assert said[-1] == "NotificationFailed: telegram: sendMessage: 400 Bad Request: chat not found"
+    assert said[-1] == (
+        "the last messages were not sent: telegram: sendMessage: 400 Bad Request: chat not found"
+    )
 
 
 def test_a_study_that_wants_no_messages_opens_nothing(api: BotApi, tmp_path: Path) -> None:

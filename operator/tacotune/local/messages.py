@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -35,14 +34,14 @@ class Messages:
     def __init__(self, study: TTSStudy, directory: RunDirectory, say: Callable[[str], None]) -> None:
         self._spec = study.spec
         self._possible = _possible(study.spec)
-        self._now: datetime | None = None
+        self._key = study.metadata.uid
         self._earlier = _earlier(directory)
         """What an earlier run of the study has told; of no interest once a pass has read the study's rows."""
         self._directory = directory
         self._say = say
         self._outbox = Outbox()
         self._notifier = Notifier(
-            study.metadata.uid,
+            self._key,
             study.metadata.name,
             self._outbox,
             self._connect,
@@ -63,18 +62,18 @@ class Messages:
         if not self._outbox.flush(0.0):
             self._say(f"sending the last messages (at most {CLOSE_SECONDS:.0f} s)")
         self._outbox.close(within=CLOSE_SECONDS)
-        if self._now is not None:
-            for event in self._notifier.failures(self._spec, self._now):
-                self._say(f"{event.reason}: {event.message}")
+        if lost := self._outbox.failures(self._key):
+            # Whatever was warned of before: these are the last, the study's summary most likely among them.
+            self._say(f"the last messages were not sent: {lost[-1].channel}: {lost[-1].reason}")
 
     def tell(self, outcome: Outcome) -> tuple[Event, ...]:
         """Send what a pass has to tell; warnings about what could not be sent earlier."""
-        self._now = outcome.observed.now
+        now = outcome.observed.now
         events = outcome.events if self._earlier is None else _news(self._earlier, outcome)
         if outcome.observed.storage.ready:
             self._earlier = None
-        self._notifier.tell(self._possible, events, outcome.status, self._now)
-        return self._notifier.failures(self._spec, self._now)
+        self._notifier.tell(self._possible, events, outcome.status, now)
+        return self._notifier.failures(self._spec, now)
 
     def _connect(self, channel: str, spec: TTSStudySpec) -> Channel:
         return open_channel(
