@@ -6,7 +6,6 @@ are never touched: where a port is taken, the next one is.
 """
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Final, Self
 
 import psutil
 
+from tacotune.adapters.child_environment import child_environment
 from tacotune.api.dashboards import FRONT_PATHS, READY_PATHS, Dashboard
 from tacotune.engine.dashboards import (
     ObservedDashboard,
@@ -164,7 +164,7 @@ class DashboardProcesses:
             with self._log(running).open("ab") as log:
                 running.process = subprocess.Popen(  # noqa: S603  our own trainer, arguments as a list
                     command,
-                    env={**os.environ, **running.page.environment},
+                    env={**child_environment(), **running.page.environment},
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,

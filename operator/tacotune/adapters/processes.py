@@ -27,9 +27,10 @@ from pydantic import ValidationError
 
 from tacotune.adapters import promotion
 from tacotune.adapters.attempt_files import AttemptFiles, newest_trial_document, read_json, write_json
+from tacotune.adapters.child_environment import child_environment
 from tacotune.adapters.documents import prepare_arguments, trial_document, under_earlier_snapshot
 from tacotune.api.hashing import spec_hash
-from tacotune.api.names import APPRISE_URL, TELEGRAM_TOKEN, job_name, trial_directory
+from tacotune.api.names import job_name, trial_directory
 from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import ExitCode, Progress, Termination, TrialDocument, TrialResult
 from tacotune.engine.actions import PromoteBest
@@ -41,7 +42,6 @@ _SHELL = (
     "echo $$ >pid; trap : TERM INT HUP; "
     '"$@" >>log.txt 2>&1 </dev/null; code=$?; echo $code >exit.tmp && mv exit.tmp exit'
 )
-NOT_FOR_TRIALS = frozenset({TELEGRAM_TOKEN, APPRISE_URL})
 
 
 class ProcessCluster:
@@ -187,8 +187,7 @@ class ProcessCluster:
         self._children.clear()
 
     def _spawn(self, name: str, files: AttemptFiles, command: Sequence[str]) -> None:
-        # Whom to notify is no business of a trial's.
-        environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_TRIALS}
+        environment = child_environment()
         environment["TACOTUNE_TERMINATION_LOG"] = str(files.termination)
         environment["PYTHONUNBUFFERED"] = "1"
         environment.setdefault("OMP_NUM_THREADS", str(self._threads))

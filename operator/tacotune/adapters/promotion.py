@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tacotune.adapters.attempt_files import newest_trial_document, read_json
+from tacotune.adapters.child_environment import child_environment
 from tacotune.api.trial_contract import PublicationDocument
 from tacotune.engine.observed import Purpose
 from tacotune.ports import ClusterUnavailable
@@ -50,6 +51,7 @@ def publish(root: Path, purpose: Purpose, trial: int, checkpoint: str, trainer: 
             text=True,
             check=False,
             timeout=TIMEOUT_SECONDS,
+            env=child_environment(),
             start_new_session=True,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
