@@ -344,7 +344,7 @@ def test_the_rights_on_every_table_are_these_and_no_others(settled: StorageUrls)
         "THEN has_any_column_privilege(role, pg_class.oid, privilege) "
         "ELSE has_table_privilege(role, pg_class.oid, privilege) END GROUP BY 1, 2",
     )
-    closed_to_trials = {"study_user_attributes", "study_system_attributes", "trial_heartbeats"}
+    closed_to_trials = {"study_system_attributes", "trial_heartbeats"}
     wanted = {("settled_reader", table): "SELECT" for table in TABLES}
     wanted |= {("settled_trial", table): "SELECT" for table in TABLES if table not in closed_to_trials}
     wanted["settled_trial", "trial_intermediate_values"] = "INSERT SELECT UPDATE"

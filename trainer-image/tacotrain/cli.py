@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "tacotrain.cli_dashboard",
             "show a study to people: MLflow, TensorBoard, Optuna, a demo",
         ),
+        "report": ("tacotrain.cli_report", "write the page about a study, as one file"),
         "bench": ("tacotrain.bench", "measure the speed of training on this machine"),
         "config": ("tacotrain.cli_config", "show, check and describe parameters"),
     }

@@ -31,7 +31,7 @@ exit codes: 0 told to end, or nobody looked for --idle-after seconds, 64 wrong a
 PORTS: Final[Mapping[str, int]] = {"mlflow": 5000, "tensorboard": 5001, "optuna": 5002, "demo": 5003}
 """Where each kind listens unless told otherwise."""
 # <namespace>.<name>.<first 8 of the uid>, as the operator names a study in Optuna's storage.
-_STUDY: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
+STUDY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     port = PORTS[args.kind] if args.port is None else args.port
     if not 0 <= port <= 65_535:
         raise ConfigError(f"--port: {port} is not a port; name one from 1 to 65535")
-    if not _STUDY.fullmatch(args.study_name):
+    if not STUDY_NAME.fullmatch(args.study_name):
         raise ConfigError(
             f"--study-name: {args.study_name!r} is no study's name; it looks like voices.ruslan.0b2f3c4d"
         )

@@ -7,6 +7,7 @@ TrainerError                    the code below becomes the exit code of the proc
 ├── InputMissing          66    a path that was named does not exist
 ├── DeviceUnavailable     69    the device that was asked for is not there
 ├── WorkerLost            69    another of the workers that train together is gone
+├── DatabaseAway          69    the study's database does not answer
 ├── InternalError         70    a promise of tacotrain to itself was broken
 ├── CannotCreate          73    an output file or directory cannot be made
 ├── WriteError            74    writing failed on the way: a full disk
@@ -52,6 +53,12 @@ class DeviceUnavailable(TrainerError):  # noqa: N818
 
 class WorkerLost(TrainerError):  # noqa: N818
     """Another of the workers that train together is gone, or never came; why, it said itself."""
+
+    exit_code = 69
+
+
+class DatabaseAway(TrainerError):  # noqa: N818
+    """The study's database does not answer."""
 
     exit_code = 69
 

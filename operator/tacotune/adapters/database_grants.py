@@ -18,6 +18,7 @@ from tacotune.api.names import ATTRIBUTE_PROGRESS
 READ_BY_TRIALS: Final = (
     "studies",
     "study_directions",
+    "study_user_attributes",
     "trials",
     "trial_params",
     "trial_values",
@@ -27,7 +28,7 @@ READ_BY_TRIALS: Final = (
     "version_info",
     "alembic_version",
 )
-"""What Optuna reads to set a value and to load one trial."""
+"""What Optuna reads to set a value and to load one trial; and, for the page beside the best voice, a study's attempts."""
 
 COMMON: Final = (
     "REVOKE ALL ON DATABASE {database} FROM PUBLIC, {role}",

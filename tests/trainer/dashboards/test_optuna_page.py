@@ -26,7 +26,8 @@ from tacotrain.dashboards.artifacts import LIVE_SECONDS, SETTLED_SECONDS, Artifa
 from tacotrain.dashboards.databases import READER
 from tacotrain.dashboards.listening import listen
 from tacotrain.dashboards.options import Options
-from tacotrain.dashboards.study_storage import OneStudy, open_storage
+from tacotrain.dashboards.reading import open_storage
+from tacotrain.dashboards.study_storage import OneStudy
 from tacotrain.errors import ConfigError
 from tacotune.adapters.migration import StorageUrls, migrate
 from tacotune.adapters.postgres import EmbeddedPostgres

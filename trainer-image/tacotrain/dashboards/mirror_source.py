@@ -12,8 +12,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tacotrain.contract import RESULT_FILE
+from tacotrain.dashboards.reading import open_storage
 from tacotrain.dashboards.study_files import document, inside, trial_directory, trial_media
-from tacotrain.dashboards.study_storage import open_storage
 
 ATTEMPTS: Final = "tacotune:attempts"
 MESSAGE: Final = "tacotune:message"

@@ -15,23 +15,18 @@ from typing import Any, Final
 
 from bottle import HTTPError  # type: ignore[import-untyped]
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from tacotrain.dashboards.artifacts import Artifacts
+from tacotrain.dashboards.reading import open_storage
 from tacotrain.dashboards.refusing import ReadOnlyStorage
-from tacotrain.report import redact, with_driver
+from tacotrain.report import redact
 
 AWAY: Final = "The study's database does not answer at the moment; this page goes on by itself when it does."
-_CONNECTION: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 30,
-    "tcp_user_timeout": 30_000,
-    "application_name": "tacotrain-dashboard-optuna",
-}
 
 STUDY_SECONDS: Final = 1.0
 """How long what is known of the study itself does for all viewers."""
@@ -39,20 +34,6 @@ RETRY_SECONDS: Final = 5.0
 """Between two tries to reach a database that is away: requests that wait for one would leave no thread for the page itself."""
 
 log = logging.getLogger(__name__)
-
-
-def open_storage(url: str) -> BaseStorage:
-    """Optuna's storage with its cache, for reading only.
-
-    Raises:
-        RuntimeError: Its tables are of another version of Optuna.
-        StorageInternalError, SQLAlchemyError: The database does not answer, or has no tables yet.
-    """
-    engine: dict[str, Any] = {"pool_size": 1, "max_overflow": 3, "pool_pre_ping": True, "pool_recycle": 600}
-    url = with_driver(url)
-    if url.startswith("postgresql"):
-        engine |= {"connect_args": dict(_CONNECTION), "execution_options": {"postgresql_readonly": True}}
-    return get_storage(RDBStorage(url, engine_kwargs=engine, skip_table_creation=True))
 
 
 class OneStudy(ReadOnlyStorage):
