@@ -52,6 +52,14 @@ def test_a_study_runs_to_its_best_voice_and_is_not_run_twice(folder: Path) -> No
     assert [p.suffix for p in (best / "alignments").iterdir()] == [".png"]
     assert json.loads((best / "best.json").read_text())["parameters"]["attention_rnn_dim"] == 24
 
+    # Its page lies beside the voice, and is made again from the database, which does not run now.
+    assert "Study page:" in output
+    assert "trained fully with the parameters" in (best / "report.html").read_text()
+    code, output = commands.tacotune(folder, "report", "whole", "-o", "page.html")
+    assert code == 0, output
+    assert "page.html written" in output
+    assert "3 trials: 3 complete." in (folder / "page.html").read_text()
+
     speech = folder / "speech.wav"
     arguments = [
         "synthesize",

@@ -25,7 +25,19 @@ from tacotune.local.rundir import RunDirectory, RunError, TrialRow, write_json
 from tacotune.ports import Busy, StorageUnavailable
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-COMMANDS = ("init", "validate", "plan", "run", "status", "trials", "best", "migrate", "crd", "completion")
+COMMANDS = (
+    "init",
+    "validate",
+    "plan",
+    "run",
+    "status",
+    "trials",
+    "best",
+    "report",
+    "migrate",
+    "crd",
+    "completion",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -660,3 +672,42 @@ def test_colors_and_cut_lines_are_for_terminals_that_want_them(run: RunDirectory
     assert "\x1b[" not in plain
     assert max(len(line) for line in plain.splitlines()) == 40
     assert "\x1b[" not in call("trials").stdout
+
+
+# report
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The pages that were asked for; the trainer's own tests make real ones."""
+    made: list[dict[str, Any]] = []
+
+    def make_page(root: Path, study: Any, manifest: Path, output: Path, dsn: str) -> str:
+        made.append({"root": root, "study": study.name, "manifest": manifest, "output": output, "dsn": dsn})
+        return f"{output} written, 5.0 MB"
+
+    monkeypatch.setattr("tacotune.adapters.study_page.make_page", make_page)
+    return made
+
+
+def test_a_report_is_made_of_the_database_that_is_named(
+    run: RunDirectory, pages: list[dict[str, Any]]
+) -> None:
+    result = call("report", "demo", "-o", "page.html", "--storage", "postgresql://user@host/db")
+    assert (result.exit_code, result.stderr) == (0, "page.html written, 5.0 MB\n")
+    assert [page["study"] for page in pages] == ["demo"]
+    assert pages[0]["dsn"] == "postgresql+psycopg2://user@host/db"
+    assert pages[0]["manifest"] == Path("runs/demo/study.json")
+
+
+def test_a_report_without_a_database_says_what_to_do(run: RunDirectory, pages: list[dict[str, Any]]) -> None:
+    result = call("report")
+    assert result.exit_code == 66
+    assert "name it with --storage" in result.stderr
+    assert pages == []
+
+
+def test_an_export_takes_the_page_along(run: RunDirectory) -> None:
+    (run.best_path / "report.html").write_text("<title>demo</title>")
+    assert call("best", "--export", "out").exit_code == 0
+    assert Path("out/report.html").read_text() == "<title>demo</title>"

@@ -16,7 +16,8 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -28,7 +29,7 @@ from psycopg2 import sql
 from tacotune.adapters import postgres_server as server
 from tacotune.adapters.postgres_install import Installation, accessible, find_installation, server_account
 from tacotune.adapters.run_lock import RunLock
-from tacotune.ports import PermanentError
+from tacotune.ports import Missing, PermanentError
 
 DATABASE = "optuna"
 MAX_SOCKET_PATH = 103
@@ -176,6 +177,26 @@ class EmbeddedPostgres:
                 return True
         server.end(server.serving(data))
         return False
+
+
+@contextmanager
+def visited(directory: Path) -> Iterator[str]:
+    """URL of a directory's database for a moment: of the server that runs there, else of one that is started meanwhile.
+
+    Raises:
+        Missing: There is no database.
+        Busy: Somebody is just starting or ending it.
+    """
+    data = directory.absolute() / "data"
+    if not data.exists():
+        raise Missing(f"{directory} holds no database")
+    left = server.postmaster(data)
+    if left is not None and server.answers(left[1]):
+        # A runner's, or one that a killed runner has left to its trials: it is not ours to end.
+        yield server.dsn(left[1], DATABASE)
+        return
+    with EmbeddedPostgres(directory) as started:
+        yield started.dsn
 
 
 def _socket_folder(data: Path, owner: int) -> Path:

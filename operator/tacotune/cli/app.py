@@ -14,6 +14,7 @@ from tacotune.cli import (
     notify,
     operator,
     plan,
+    report,
     run,
     status,
     trials,
@@ -28,6 +29,7 @@ Begin:
   tacotune plan voice.yaml                 what would run, how long, how many bytes
   tacotune run voice.yaml                  tune on this machine; Ctrl-C stops, the same command goes on
   tacotune best voice                      the best voice: parameters, checkpoint, samples
+  tacotune report voice                    one page: plots, pictures, samples to hear
 
 \b
 Exit codes: 0 done, 1 the study failed, 2 wrong usage, 64 invalid manifest, 66 file or study missing,
@@ -77,6 +79,7 @@ app.command("dashboards", short_help="Serve a study's pages: MLflow, TensorBoard
     dashboards.dashboards
 )
 app.add_typer(notify.app, name="notify")
+app.command("report", short_help="Write the page about a study.")(report.report)
 app.command("migrate", short_help="Prepare a Postgres: roles, tables, grants.")(migrate.migrate)
 app.command("operator", short_help="Run the operator of a cluster.")(operator.operator)
 app.command("crd", short_help="Print the CustomResourceDefinition.")(crd.crd)

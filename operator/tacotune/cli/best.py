@@ -108,7 +108,7 @@ def _lines(values: Any) -> str:
 def _export(voice: "BestVoice", folder: Path, manifest: "TTSStudy", target: Path, *, force: bool) -> None:
     """Copy the voice; nothing that lies there is touched without `force`, and nothing else than the voice with it."""
     fragment = target / "parameters.yaml"
-    copied = [target / name for name in ("best.json", "checkpoint", "samples", "alignments")]
+    copied = [target / name for name in ("best.json", "checkpoint", "samples", "alignments", "report.html")]
     there = [path for path in (*copied, fragment) if path.exists()]
     if there and not force:
         names = ", ".join(path.name for path in there)

@@ -28,8 +28,10 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
-def print_end(outcome: Outcome, directory: RunDirectory, options: RunOptions) -> None:
-    """Print how the study ended."""
+def print_end(
+    outcome: Outcome, directory: RunDirectory, options: RunOptions, page: Path | None = None
+) -> None:
+    """Print how the study ended, and where its page lies."""
     if options.json:
         print(json.dumps(outcome.status.model_dump(mode="json", by_alias=True), indent=1))  # noqa: T201  asked for
         return
@@ -62,6 +64,9 @@ def print_end(outcome: Outcome, directory: RunDirectory, options: RunOptions) ->
         out.print(f"Look again:     tacotune trials {directory.root}", soft_wrap=True)
         out.print(f"                tacotune best {directory.root}", soft_wrap=True)
         out.print(f"                tacotune dashboards {directory.root}", soft_wrap=True)
+        out.print()
+    if page is not None:
+        out.print(f"Study page:     {page}", soft_wrap=True)
         out.print()
     style = "bold green" if outcome.status.phase is Phase.SUCCEEDED else "bold red"
     out.print(f"{outcome.status.phase.value}: {why(outcome.status)}", style=style)

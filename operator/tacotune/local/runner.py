@@ -37,6 +37,7 @@ from tacotune.engine.observed import Observed
 from tacotune.local import preflight
 from tacotune.local.dashboards import MLFLOW_DATABASE, Databases, Shown, processes
 from tacotune.local.messages import Messages
+from tacotune.local.final_page import leave_page
 from tacotune.local.options import RunOptions
 from tacotune.local.report import console, print_end, trial_rows
 from tacotune.local.rundir import RunDirectory
@@ -97,7 +98,7 @@ def run_study(study: TTSStudy, base: Path, options: RunOptions) -> int:
             if pages is not None:
                 stack.enter_context(pages)
             with Messages(study, directory, screen.say) as messages:
-                return _drive(study, reconciler, cluster, directory, screen, messages, options, pages)
+                return _drive(study, reconciler, cluster, directory, screen, messages, options, dsn, pages)
         except BaseException:
             # Nothing of a run stays behind unattended: attempts write their checkpoints and end.
             cluster.stop_all("the runner failed")
@@ -145,6 +146,7 @@ def _drive(  # noqa: PLR0917  one call, each argument a part of the run
     screen: "Screen",
     messages: Messages,
     options: RunOptions,
+    dsn: str,
     pages: DashboardProcesses | None,
 ) -> int:
     interrupts = Interrupts()
@@ -184,7 +186,9 @@ def _drive(  # noqa: PLR0917  one call, each argument a part of the run
             if not outcome.actions:
                 wait = options.poll_seconds if outcome.requeue_after is None else outcome.requeue_after
                 interrupts.wake.wait(min(wait, options.poll_seconds))
-    print_end(outcome, directory, options)
+    screen.say("writing the study page")
+    key = StudyKey(study.metadata.namespace, study.metadata.name, study.metadata.uid)
+    print_end(outcome, directory, options, leave_page(directory, key, dsn, screen.say))
     if pages is not None and options.keep_dashboards:
         with interrupts.installed():
             shown.until(interrupts.wake, outcome, SystemClock(), directory.write_status)
