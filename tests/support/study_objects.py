@@ -71,6 +71,7 @@ def objects_of(study: TTSStudy, platform: Platform = PLATFORM) -> list[Manifest]
             name=publish_job_name(meta.name, SOURCE),
             root="/study",
             document=published(SOURCE),
+            storage_secret=spec.storage.secret_ref if spec.storage else storage_secret_key(ref),
         )
     )
     return found

@@ -256,3 +256,19 @@ def test_a_chat_that_is_not_reached_is_the_last_word_and_no_failure(
 def test_publishing_does_not_load_torch() -> None:
     code = "import sys, tacotrain.cli_publish; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_page_that_cannot_be_made_is_a_line_and_the_voice_is_published(
+    root: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TACOTUNE_PAGE_OF", "voices.voice.01234567")
+    monkeypatch.delenv("TACOTUNE_READER_STORAGE_URL", raising=False)
+    assert publish(root) == 0
+    published, page = capsys.readouterr().out.splitlines()
+    assert published.endswith(f"published in {root / 'best'}")
+    assert page.startswith("no study page: TACOTUNE_READER_STORAGE_URL: not set")
+    assert not (root / "best/report.html").exists()
+    assert not termination_log.exists()
+    monkeypatch.setattr("tacotrain.cli_publish.PAGE_SECONDS", 0.01)
+    assert publish(root) == 0
+    assert "timed out after" in capsys.readouterr().out

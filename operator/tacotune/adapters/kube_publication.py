@@ -10,6 +10,7 @@ from tacotune.adapters.job_view import true_conditions, unannounced
 from tacotune.adapters.kube_api import Conflict, KubeApi, collection
 from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
+from tacotune.api.kubernetes import SecretKey
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import PublicationDocument
@@ -85,7 +86,7 @@ class Publisher:
             )
         return None
 
-    def start(self, voice: PromoteBest, spec: TTSStudySpec) -> None:
+    def start(self, voice: PromoteBest, spec: TTSStudySpec, storage_secret: SecretKey) -> None:
         """Begin to copy a voice, in the place of one that failed."""
         for name in self._jobs:
             self._delete(name)
@@ -104,6 +105,7 @@ class Publisher:
             root=str(self._root),
             document=document,
             announcement=self._announcer.announcement(spec, voice) if self._announcer is not None else None,
+            storage_secret=storage_secret,
         )
         body["metadata"]["labels"][names.LABEL_ATTEMPT] = str(voice.attempt)
         body["metadata"].setdefault("annotations", {})[names.ANNOTATION_SOURCE] = voice.source

@@ -134,7 +134,8 @@ class KubernetesCluster:
 
     def promote(self, voice: PromoteBest) -> None:
         """Start the Job that copies a voice to `best/`."""
-        self._publisher.start(voice, self._the_spec())
+        spec = self._the_spec()
+        self._publisher.start(voice, spec, self._secret(spec))
 
     def create_job(self, launch: Launch) -> None:
         """Make the attempt's ConfigMap, then its Job; those already there are adopted."""

@@ -1,4 +1,4 @@
-"""The Job that publishes one checkpoint as the study's best voice, in /study/best."""
+"""The Job that publishes one checkpoint as the study's best voice, in /study/best, with the study page beside it."""
 
 import json
 from collections.abc import Mapping
@@ -15,11 +15,29 @@ from tacotune.manifests.job import job
 from tacotune.manifests.pod import pod_template
 
 RESOURCES: Final[Resources] = {
-    "requests": {"cpu": "100m", "memory": "128Mi"},
-    "limits": {"cpu": "1", "memory": "512Mi"},
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"cpu": "1", "memory": "1Gi"},
 }
-"""It copies files."""
+"""It copies files, and makes a page with sounds and pictures in it: docs/report.md has the measurement."""
+_ON_PAGE: Final[dict[str, Any]] = {
+    "objective": {"metric"},
+    "objectives": {"__all__": {"metric"}},
+    "sampler": {"name", "seed"},
+    "pruner": {"name"},
+    "trainer": {"preset"},
+    "dataset": {"language"},
+    "fixed_parameters": True,
+    "max_trials": True,
+    "parallelism": True,
+}
+"""Of the spec, what the page shows."""
 DEADLINE_SECONDS: Final = 3600
+PAGE_OF: Final = "TACOTUNE_PAGE_OF"
+"""Environment variable with the study's name in Optuna's storage: `tacotrain publish` leaves its page in `best/`."""
+PAGE_STUDY: Final = "TACOTUNE_PAGE_STUDY"
+"""With what the page shows of the TTSStudy, as JSON."""
+READER: Final = "TACOTUNE_READER_STORAGE_URL"
+"""With the DSN that the page is read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +59,12 @@ def publish_job(
     name: str,
     root: str,
     document: Mapping[str, Any],
+    storage_secret: SecretKey,
     announcement: Announcement | None = None,
 ) -> Manifest:
     """The Job; `document` says purpose, trial, checkpoint, source, parameters and preset (docs/trial-contract.md).
+
+    The environment asks for the study page beside the voice, which the trainer makes when it can.
 
     Args:
         study: Who owns it.
@@ -52,18 +73,33 @@ def publish_job(
         name: By `api.names.publish_job_name`.
         root: The study's folder on its volume.
         document: What is published.
+        storage_secret: Where the DSN lies, for the page.
         announcement: Who is shown it.
     """
     own = labels(study, "publish")
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     arguments = ["publish", "--root", root, "--document", _literal(text)]
-    template = pod_template(
-        study, platform, spec, own, arguments=arguments, resources=RESOURCES, env=_env(announcement)
-    )
+    env = [*_page_env(study, spec, storage_secret), *_announcement_env(announcement)]
+    template = pod_template(study, platform, spec, own, arguments=arguments, resources=RESOURCES, env=env)
     return job(study, platform, spec, template, name=name, labels=own, deadline_seconds=DEADLINE_SECONDS)
 
 
-def _env(announcement: Announcement | None) -> tuple[Manifest, ...]:
+def _page_env(study: StudyKey, spec: TTSStudySpec, storage_secret: SecretKey) -> tuple[Manifest, ...]:
+    # A voice is published without its page rather than not at all.
+    secret = {"name": storage_secret.name, "key": storage_secret.key, "optional": True}
+    return (
+        {"name": PAGE_OF, "value": study.storage_name},
+        {"name": PAGE_STUDY, "value": _literal(_page_study(study, spec))},
+        {"name": READER, "valueFrom": {"secretKeyRef": secret}},
+    )
+
+
+def _page_study(study: StudyKey, spec: TTSStudySpec) -> str:
+    shown = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=_ON_PAGE)
+    return json.dumps({"metadata": {"name": study.name}, "spec": shown}, ensure_ascii=False)
+
+
+def _announcement_env(announcement: Announcement | None) -> tuple[Manifest, ...]:
     if announcement is None:
         return ()
     # Without the Secret the voice is published all the same.

@@ -3,15 +3,20 @@
 from typing import Any, Final
 
 from tacotune.api import names
+from tacotune.api.resources import Resources
 from tacotune.api.study import TTSStudySpec
 from tacotune.api.study_key import StudyKey
 from tacotune.manifests.common import Manifest, Platform
 from tacotune.manifests.merge import merge_pod_template
 from tacotune.manifests.pod import pod_template
-from tacotune.manifests.publish_job import RESOURCES
 
 MANAGED_BY: Final = "kubectl-tacotune"
 """Not the operator: it counts what is managed by `tacotune` as an attempt, and its network policies let that reach Postgres."""
+RESOURCES: Final[Resources] = {
+    "requests": {"cpu": "100m", "memory": "128Mi"},
+    "limits": {"cpu": "1", "memory": "512Mi"},
+}
+"""It copies files."""
 DEADLINE_SECONDS: Final = 3600
 """When it ends, should nobody have deleted it."""
 PLACEMENT: Final = frozenset(

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from support.browser import page, screenshot
 from support.told_study import KEY, tell_study
 from tacotrain.cli import main
+from tacotrain.cli_publish import leave_page
 from tacotrain.dashboards.databases import READER
 from tacotrain.study_page.manifest import Manifest
 from tacotrain.study_page.rows import UNREAD, read_rows, study_of
@@ -156,6 +157,16 @@ def test_a_role_of_an_older_installation_reads_what_it_may(urls: StorageUrls) ->
         execute(f"GRANT SELECT ON study_user_attributes TO {role}")
     assert rows.notes == (UNREAD,)
     assert len(rows.trials) == TRIALS
+
+
+def test_a_published_voice_has_the_page_beside_it(
+    urls: StorageUrls, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(READER, urls.trial)
+    monkeypatch.setenv("TACOTUNE_PAGE_STUDY", (folder / "study.json").read_text())
+    said = leave_page(folder, tmp_path, KEY.storage_name)
+    assert said.startswith(f"{tmp_path / 'report.html'} written, ")
+    assert "<title>ruslan: study page</title>" in (tmp_path / "report.html").read_text()
 
 
 def test_what_is_missing_is_named(

@@ -13,8 +13,8 @@ from tacotrain.dashboards.study_files import Media, best_media, inside, trial_me
 
 MOST: Final = 3
 """Sounds, and pictures, of one voice."""
-LARGEST: Final = 8 << 20
-"""Bytes of a file: three minutes of speech."""
+LARGEST: Final = 2 << 20
+"""Bytes of a file: 45 seconds of speech. All that a page can hold fits into the memory of a small pod."""
 
 
 @dataclass(frozen=True, slots=True)
