@@ -33,7 +33,7 @@ from tacotune.manifests.common import Platform
 from tacotune.manifests.reader_pod import reader_pod
 from tacotune.ports import ClusterUnavailable, InvalidStudy, Missing, PermanentError, StudyRecord
 
-COMMANDS = ("trials", "best", "logs", "plan", "suspend", "resume", "export", "completion")
+COMMANDS = ("trials", "best", "logs", "plan", "suspend", "resume", "export", "report", "completion")
 UID = "3f2b8a1e-0000-4000-8000-000000000001"
 
 

@@ -14,10 +14,11 @@ from tacotune.adapters import kubectl as kubectl_module
 from tacotune.adapters.kube_api import Forbidden
 from tacotune.adapters.kube_user import User
 from tacotune.adapters.kubectl import KubeFlags, kubectl, port_forward, study_names
+from tacotune.adapters.page_copy import copy_page
 from tacotune.adapters.voice_copy import copy_voice
 from tacotune.api.manifest import read_manifest
 from tacotune.manifests.common import Platform
-from tacotune.ports import ClusterUnavailable, PermanentError
+from tacotune.ports import ClusterUnavailable, Missing, PermanentError
 
 FLAGS = KubeFlags(context="lab", namespace="voices")
 
@@ -231,3 +232,51 @@ def test_names_are_none_where_kubectl_fails_and_it_is_missed_where_it_is_needed(
     assert study_names(FLAGS) == []
     with pytest.raises(PermanentError, match="kubectl is not on PATH"):
         kubectl(FLAGS, "get")
+
+
+def copied_page(pods: Pods, target: Path) -> None:
+    found = read_manifest(manifest())
+    metadata = found.metadata.model_copy(update={"namespace": "voices", "uid": "3f2b8a1e-0"})
+    copy_page(
+        User(pods, "voices", FLAGS),  # type: ignore[arg-type]
+        found.model_copy(update={"metadata": metadata}),
+        Platform("trainer:1"),
+        "3f2b8a1e/best",
+        target,
+        token="abc",
+        seconds=1,
+        tell=lambda _: None,
+    )
+
+
+def test_the_page_comes_alone_and_replaces_an_earlier_one(
+    kubectl_is: Callable[[str], None], volume: Path, tmp_path: Path
+) -> None:
+    kubectl_is(exec_here(volume))
+    (volume / "3f2b8a1e/best/report.html").write_text("<title>new</title>")
+    target = tmp_path / "pages" / "ruslan.html"
+    target.parent.mkdir()
+    target.write_text("<title>old</title>")
+    pods = Pods()
+    copied_page(pods, target)
+    assert target.read_text() == "<title>new</title>"
+    assert list(target.parent.iterdir()) == [target]
+    assert pods.deleted == [POD]
+
+
+def test_a_page_that_was_not_made_says_where_the_reason_stands(
+    kubectl_is: Callable[[str], None], volume: Path, tmp_path: Path
+) -> None:
+    kubectl_is(exec_here(volume))
+    pods = Pods()
+    with pytest.raises(Missing, match=r"study demo has no page .* kubectl logs -n voices -l .*study=demo"):
+        copied_page(pods, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+    assert pods.deleted == [POD]
+
+
+def test_a_voice_brings_its_page(kubectl_is: Callable[[str], None], volume: Path, tmp_path: Path) -> None:
+    kubectl_is(exec_here(volume))
+    (volume / "3f2b8a1e/best/report.html").write_text("<title>new</title>")
+    copy(Pods(), tmp_path / "voice")
+    assert (tmp_path / "voice/report.html").read_text() == "<title>new</title>"

@@ -29,13 +29,17 @@ from tacotune.manifests.reader_pod import DEADLINE_SECONDS, reader_pod
 from tacotune.ports import ClusterUnavailable, Missing, PermanentError, TacotuneError
 
 DOCUMENT: Final = "best.json"
-PARTS: Final = (DOCUMENT, "checkpoint", "samples", "alignments")
+PARTS: Final = (DOCUMENT, "checkpoint", "samples", "alignments", "report.html")
 """What `tacotrain publish` leaves in `best/`; nothing else is replaced in a folder that is there."""
+NOT_THERE: Final = 66
+"""Exit code of the pod's tar when there is nothing of that name."""
 _CHUNK: Final = 1 << 20
 # Python's own tar: an image of somebody's own has Python, for tacotrain runs in it, and may lack the program.
 _TAR: Final = (
-    "import sys, tarfile\n"
-    "with tarfile.open(fileobj=sys.stdout.buffer, mode='w|') as tar: tar.add(sys.argv[1], arcname='.')"
+    "import os, sys, tarfile\n"
+    f"if not os.path.exists(sys.argv[1]): sys.exit({NOT_THERE})\n"
+    "with tarfile.open(fileobj=sys.stdout.buffer, mode='w|') as tar:\n"
+    "    tar.add(sys.argv[1], arcname=os.path.basename(sys.argv[1]))"
 )
 Tell = Callable[[str], None]
 
@@ -113,22 +117,44 @@ def copy_voice(
         ClusterUnavailable: The pod does not start, or the copy broke off.
         PermanentError: What came does not match its hashes.
     """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            fresh = Path(beside)
+            # What is in the folder, not the folder.
+            receive(user, study, platform, f"{folder}/.", fresh, token=token, seconds=seconds, tell=tell)
+            verify(fresh)
+            put_in_place(fresh, target)
+    except OSError as error:
+        raise PermanentError(f"{target} cannot be written: {error}") from error
+
+
+def receive(
+    user: User,
+    study: TTSStudy,
+    platform: Platform,
+    source: str,
+    target: Path,
+    *,
+    token: str,
+    seconds: float,
+    tell: Tell,
+) -> None:
+    """Copy a file or a folder of the study's volume into a folder of this machine, through a pod that goes in the end.
+
+    Raises:
+        Missing: There is nothing of that name.
+        Forbidden: The person may not make pods here, or run anything in them.
+        ClusterUnavailable: The pod does not start, or the copy broke off.
+    """
     reference = StudyKey(study.metadata.namespace, study.metadata.name, study.metadata.uid)
     # The image that is to be read with wins over the study's.
     trainer = study.spec.trainer.model_copy(update={"image": platform.trainer_image})
     spec = study.spec.model_copy(update={"trainer": trainer})
     name = names.export_pod_name(reference.name, token)
     body = reader_pod(reference, platform, spec, name=name)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
-            fresh = Path(beside)
-            with _running(user, body, seconds=seconds, tell=tell):
-                _receive(user.flags, name, f"{MOUNT}/{folder}", fresh, tell)
-            verify(fresh)
-            put_in_place(fresh, target)
-    except OSError as error:
-        raise PermanentError(f"{target} cannot be written: {error}") from error
+    with _running(user, body, seconds=seconds, tell=tell):
+        _receive(user.flags, name, f"{MOUNT}/{source}", target, tell)
 
 
 @contextmanager
@@ -196,7 +222,9 @@ def _receive(flags: KubeFlags, pod: str, source: str, target: Path, tell: Tell) 
             trouble = str(error)
         finally:
             process.kill()
-        if process.wait() != 0 or trouble:
+        if process.wait() == NOT_THERE:
+            raise Missing(f"{source} is not on the volume")
+        if process.returncode != 0 or trouble:
             raise ClusterUnavailable(
                 f"the copy from pod {pod} broke off: {last_words(errors) or trouble}; run it again"
             )

@@ -6,7 +6,18 @@ import typer
 from typer._completion_classes import completion_init
 
 from tacotune.cli.group import Commands
-from tacotune.cli.kubectl import best, completion, dashboards, export, logs, notify, plan, suspend, trials
+from tacotune.cli.kubectl import (
+    best,
+    completion,
+    dashboards,
+    export,
+    logs,
+    notify,
+    plan,
+    report,
+    suspend,
+    trials,
+)
 
 HELP = "Read and steer the TTSStudies of a cluster, with your own kubeconfig and rights."
 EPILOG = """\b
@@ -63,4 +74,5 @@ app.command("resume", short_help="Let a suspended study go on.")(suspend.resume)
 app.command("dashboards", short_help="Where the pages are; lead ports to them.")(dashboards.dashboards)
 app.command("export", short_help="Copy the best voice here.")(export.export)
 app.add_typer(notify.app, name="notify")
+app.command("report", short_help="Copy the study page here.")(report.report)
 app.command("completion", short_help="Print a shell's completion script.")(completion.completion)
