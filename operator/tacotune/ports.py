@@ -167,6 +167,9 @@ class Cluster(Protocol):
     def promoted(self) -> str:
         """`<purpose>/<trial>/<checkpoint>` of the published best voice; empty when none is."""
 
+    def page_of(self) -> int | None:
+        """How many trials had ended when the page beside that voice was made; None where none comes with a voice."""
+
     def create_job(self, launch: Launch) -> None:
         """Start an attempt; one of that name already there is adopted."""
 

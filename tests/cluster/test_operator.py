@@ -28,6 +28,8 @@ def test_a_study_runs_to_its_end(study: ClusterStudy, kubelet: PretendKubelet, o
     assert claim is not None
     folder = claim["metadata"]["annotations"]["tacotune.dev/promoted"].split("/", 1)
     assert folder[1] == f"trial/{status['best']['trial']}/checkpoints/step-00000010"
+    # The page beside the voice tells of all trials, whichever was the best.
+    assert claim["metadata"]["annotations"]["tacotune.dev/page"] == f"{folder[0]}/3"
     assert "ownerReferences" not in claim["metadata"], "Retain: the volume outlives the study"
 
 

@@ -170,6 +170,10 @@ class FakeCluster:
         self._reach()
         return self.backend.world.promoted
 
+    def page_of(self) -> int | None:
+        self._reach()
+        return self.backend.world.page_of
+
     def create_job(self, launch: Launch) -> None:
         self._reach()
         self.backend.launches.append(launch)

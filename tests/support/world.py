@@ -96,7 +96,7 @@ def after(  # noqa: PLR0911  one return an action
                 observed, final_trial=number, final_result=TrialResult.model_validate_json(document)
             )
         case PromoteBest():
-            return replace(observed, promoted=action.source)
+            return replace(observed, promoted=action.source, page_of=action.finished)
 
 
 def advance(

@@ -589,6 +589,22 @@ def test_a_publication_that_goes_on_is_waited_for_and_one_that_failed_is_tried_a
     assert plan(another).actions == (voice,)
 
 
+def test_the_page_beside_the_voice_tells_of_all_trials_in_the_end() -> None:
+    world = observed_of(
+        [complete(0, 0.3), complete(1, 0.5)], spec=spec_of(maxTrials=2), promoted=PUBLISHED, page_of=1
+    )
+    voice = PromoteBest(Purpose.TRIAL, 0, "checkpoints/step-00000100", again=True)
+    found = plan(world)
+    assert (found.actions, found.ended) == ((voice,), False)
+    assert EventReason.PUBLISHING_BEST not in {event.reason for event in found.events}
+    under_way = plan(replace(world, publication=Publication(voice.source, attempt=1)))
+    assert (under_way.actions, under_way.ended) == ((), False)
+    for page_of in (2, None):  # As it should be; and a driver whose voices have no page.
+        assert plan(replace(world, page_of=page_of)).ended
+    searching = replace(world, spec=spec_of(maxTrials=3))
+    assert not any(isinstance(action, PromoteBest) for action in plan(searching).actions)
+
+
 def test_the_final_training_is_fixed_then_started_with_the_best_parameters() -> None:
     assert actions(SEARCHED, spec=FULL, promoted=PUBLISHED) == [RecordFinal(0)]
     assert actions(SEARCHED, spec=FULL, promoted=PUBLISHED, final_trial=0) == [

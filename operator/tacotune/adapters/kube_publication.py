@@ -52,25 +52,39 @@ class Publisher:
         self._platform = platform
         self._root = root
         self._promoted = ""
+        self._page_of: int | None = None
 
     def look(self, claim: Document) -> None:
         """Take note of a voice that was published, and forget its Job."""
-        marked = claim["metadata"].get("annotations", {}).get(names.ANNOTATION_PROMOTED, "")
+        marked = _note(claim, names.ANNOTATION_PROMOTED)
+        paged = _note(claim, names.ANNOTATION_PAGE)
         for name, job in self._jobs.items():
             if _condition(job, "Complete"):
                 marked = self._mark(_source(job))
                 path = f"{collection(self._study.namespace, 'persistentvolumeclaims')}/{claim['metadata']['name']}"
-                notes = {names.ANNOTATION_PROMOTED: marked, names.ANNOTATION_IMAGE: _image(job)}
+                paged = f"{self._root.name}/{_note(job, names.ANNOTATION_PAGE)}"
+                notes = {
+                    names.ANNOTATION_PROMOTED: marked,
+                    names.ANNOTATION_PAGE: paged,
+                    names.ANNOTATION_IMAGE: _image(job),
+                }
                 self._view.claim = self._api.merge(path, {"metadata": {"annotations": notes}})
                 if self._announcer is not None and (reason := unannounced(self._view.pods, name)):
                     self._announcer.lost(reason)
                 self._delete(name)
         folder, _, source = marked.partition("/")
         self._promoted = source if folder == self._root.name else ""
+        folder, _, finished = paged.partition("/")
+        # A voice of an operator that made no pages stays as it is.
+        self._page_of = int(finished) if folder == self._root.name and finished.isdigit() else None
 
     def promoted(self) -> str:
         """The source of the voice in this study's `best/`."""
         return self._promoted
+
+    def page_of(self) -> int | None:
+        """Of how many trials the page beside that voice tells; None when none was asked for."""
+        return self._page_of
 
     def publication(self) -> Publication | None:
         """The Job that goes on or failed."""
@@ -96,7 +110,9 @@ class Publisher:
             trial=voice.trial,
             checkpoint=voice.checkpoint,
         ).model_dump(mode="json", by_alias=True, exclude_none=True)
-        name = names.publish_job_name(self._study.name, f"{voice.source}#{voice.attempt}")
+        # The Job that first published it may not be gone yet.
+        again = f"#{voice.finished}" if voice.again else ""
+        name = names.publish_job_name(self._study.name, f"{voice.source}#{voice.attempt}{again}")
         body = publish_job(
             self._study,
             self._platform,
@@ -108,7 +124,9 @@ class Publisher:
             storage_secret=storage_secret,
         )
         body["metadata"]["labels"][names.LABEL_ATTEMPT] = str(voice.attempt)
-        body["metadata"].setdefault("annotations", {})[names.ANNOTATION_SOURCE] = voice.source
+        body["metadata"].setdefault("annotations", {}).update(
+            {names.ANNOTATION_SOURCE: voice.source, names.ANNOTATION_PAGE: str(voice.finished)}
+        )
         try:
             self._view.put(self._api.create(self._path, body))
         except Conflict:
@@ -135,7 +153,11 @@ class Publisher:
 
 
 def _source(job: Document) -> str:
-    return str(job["metadata"].get("annotations", {}).get(names.ANNOTATION_SOURCE, ""))
+    return _note(job, names.ANNOTATION_SOURCE)
+
+
+def _note(body: Document, annotation: str) -> str:
+    return str(body["metadata"].get("annotations", {}).get(annotation, ""))
 
 
 def _image(job: Document) -> str:

@@ -128,6 +128,10 @@ class KubernetesCluster:
         """What lies in `best/`; a Job that has just put it there is taken note of and forgotten."""
         return self._publisher.promoted()
 
+    def page_of(self) -> int | None:
+        """Of how many trials the page in `best/` tells."""
+        return self._publisher.page_of()
+
     def publication(self) -> Publication | None:
         """The Job that copies the best voice, until it has succeeded."""
         return self._publisher.publication()

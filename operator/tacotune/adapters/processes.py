@@ -93,6 +93,10 @@ class ProcessCluster:
         """What `best/` now holds."""
         return promotion.published(self._root)
 
+    def page_of(self) -> int | None:
+        """None: the runner makes the page at the end (`local.final_page`)."""
+        return None
+
     def create_job(self, launch: Launch) -> None:
         """Write the attempt's documents and start its process group; one already there is left alone."""
         name = job_name(self._study.name, launch.purpose.value, launch.trial, launch.attempt)

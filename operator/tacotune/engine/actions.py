@@ -101,6 +101,10 @@ class PromoteBest:
     checkpoint: str
     attempt: int = 1
     """Above 1: it failed before."""
+    again: bool = False
+    """It lies there already; only the page beside it is out of date."""
+    finished: int = field(default=0, compare=False)
+    """Trials that have ended by now: what the page will tell of. No part of what is published."""
 
     @property
     def source(self) -> str:

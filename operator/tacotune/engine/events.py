@@ -138,7 +138,7 @@ def _deeds(observed: Observed, actions: Sequence[Action]) -> Iterator[Event]:
                     f"trial {number} is asked to end: {reason_of(reason)}",
                     number,
                 )
-            case PromoteBest(attempt=1):
+            case PromoteBest(attempt=1, again=False):
                 what = (
                     "the final training's voice"
                     if action.purpose is Purpose.FINAL

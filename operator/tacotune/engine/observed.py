@@ -192,6 +192,8 @@ class Observed:
     final_result: TrialResult | None = None
     promoted: str = ""
     """`<purpose>/<trial>/<checkpoint>` of the published best voice (PromoteBest.source); empty when none is."""
+    page_of: int | None = None
+    """How many trials had ended when the page beside that voice was made; None: none comes with a voice."""
     publication: Publication | None = None
     """Under way, or the last one, when it failed."""
     space_exhausted: bool = False

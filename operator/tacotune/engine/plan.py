@@ -90,7 +90,7 @@ def _decide(
     if not any(isinstance(action, TellTrial | AskTrial) for action in actions):
         # The Jobs of told trials go when their slots are taken again.
         actions += clear(facts)
-    promote, publish_due = publish(facts)
+    promote, publish_due = publish(facts, whole=verdict.succeeded or verdict.publishing)
     if promote is not None:
         actions.append(promote)
     dues = tuple(due for due in (prepare_due, final_due, publish_due) if due is not None)

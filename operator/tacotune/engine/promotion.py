@@ -9,8 +9,13 @@ from tacotune.engine.facts import Facts, values_of
 from tacotune.engine.observed import Purpose
 
 
-def promotion(facts: Facts) -> PromoteBest | None:
-    """The better of the best trial and the final training, unless it is published already."""
+def promotion(facts: Facts, *, whole: bool = False) -> PromoteBest | None:
+    """The better of the best trial and the final training, unless it is published already.
+
+    Args:
+        facts: Of the pass.
+        whole: Nothing more will change: the page beside the voice has to tell of all trials.
+    """
     observed = facts.observed
     found: PromoteBest | None = None
     value: float | None = None
@@ -23,16 +28,25 @@ def promotion(facts: Facts) -> PromoteBest | None:
         # At equal values the final training wins: it is what the user asked for.
         if values is not None and (value is None or not facts.better(value, values[0])):
             found = PromoteBest(Purpose.FINAL, observed.final_trial, result.checkpoint)
-    return None if found is None or found.source == observed.promoted else found
+    if found is None:
+        return None
+    again = found.source == observed.promoted
+    if again and not (whole and observed.page_of not in {None, facts.finished}):
+        return None
+    return replace(found, again=again, finished=facts.finished)
 
 
-def publish(facts: Facts) -> tuple[PromoteBest | None, datetime | None]:
+def publish(facts: Facts, *, whole: bool) -> tuple[PromoteBest | None, datetime | None]:
     """Begin to publish, unless a publication is under way or waits for its next attempt.
+
+    Args:
+        facts: Of the pass.
+        whole: As `promotion` has it.
 
     Returns:
         The action, or when it is due, where that is later than now.
     """
-    wanted, last = promotion(facts), facts.observed.publication
+    wanted, last = promotion(facts, whole=whole), facts.observed.publication
     if wanted is None or last is None:
         return wanted, None
     if last.failed_at is None:

@@ -31,6 +31,8 @@ class Verdict:
     """Nothing remains to be done, nor to be waited for."""
     succeeded: bool = False
     """Ended with a best voice."""
+    publishing: bool = False
+    """All but this is done."""
 
 
 _Judgement = tuple[Reason, str] | None
@@ -71,12 +73,14 @@ def _over(facts: Facts, reason: Reason, message: str) -> Verdict:
                 f"{message}; training fully with the parameters of trial {number}",
                 over=True,
             )
-    if promotion(facts) is not None:
+    if promotion(facts, whole=True) is not None:
         failed = facts.observed.publication
         trouble = (
             f" (attempt {failed.attempt} failed: {failed.message})" if failed and failed.failed_at else ""
         )
-        return Verdict(Reason.DRAINING, f"{message}; publishing the best voice{trouble}", over=True)
+        return Verdict(
+            Reason.DRAINING, f"{message}; publishing the best voice{trouble}", over=True, publishing=True
+        )
     return Verdict(reason, message, over=True, ended=True, succeeded=True)
 
 
