@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tacotune.api import names
 from tacotune.api.study_key import StudyKey
 from tacotune.api.trial_contract import ExitCode
 from tacotune.ports import ClusterUnavailable, Missing, PermanentError, StorageUnavailable
 
-READER: Final = "TACOTUNE_READER_STORAGE_URL"
 TIMEOUT_SECONDS: Final = 300
 """For a slow disk and thousands of trials; a hundred take seconds."""
 TRAINER: Final = (sys.executable, "-m", "tacotrain")
@@ -50,7 +50,7 @@ def make_page(
     command = [*trainer, "report", "--study-directory", str(root), "--study-name", study.storage_name]
     command += ["--study", str(manifest), "--output", str(output.absolute())]
     # Its last words are read here; the file that an attempt's are kept in is none of its business.
-    environment = {**os.environ, READER: dsn, "TACOTUNE_TERMINATION_LOG": os.devnull}
+    environment = {**os.environ, names.READER_STORAGE_URL: dsn, names.TERMINATION_LOG: os.devnull}
     try:
         # In a session of its own: Ctrl-C is the caller's to answer, and ends this process too.
         done = subprocess.run(  # noqa: S603  our own trainer, arguments as a list

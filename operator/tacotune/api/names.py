@@ -82,6 +82,8 @@ TELEGRAM_URL: Final = "TACOTUNE_TELEGRAM_URL"
 """Environment variable with a Bot API server of one's own."""
 ANNOUNCE: Final = "TACOTUNE_ANNOUNCE"
 """Environment variable that has `tacotrain publish` show the voice to a chat."""
+READER_STORAGE_URL: Final = "TACOTUNE_READER_STORAGE_URL"
+"""Environment variable with the DSN that pages are read from."""
 TERMINATION_LOG: Final = "TACOTUNE_TERMINATION_LOG"
 """Environment variable that moves the termination message; on one machine only."""
 

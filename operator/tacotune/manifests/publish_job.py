@@ -36,8 +36,6 @@ PAGE_OF: Final = "TACOTUNE_PAGE_OF"
 """Environment variable with the study's name in Optuna's storage: `tacotrain publish` leaves its page in `best/`."""
 PAGE_STUDY: Final = "TACOTUNE_PAGE_STUDY"
 """With what the page shows of the TTSStudy, as JSON."""
-READER: Final = "TACOTUNE_READER_STORAGE_URL"
-"""With the DSN that the page is read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _page_env(study: StudyKey, spec: TTSStudySpec, storage_secret: SecretKey) ->
     return (
         {"name": PAGE_OF, "value": study.storage_name},
         {"name": PAGE_STUDY, "value": _literal(_page_study(study, spec))},
-        {"name": READER, "valueFrom": {"secretKeyRef": secret}},
+        {"name": names.READER_STORAGE_URL, "valueFrom": {"secretKeyRef": secret}},
     )
 
 

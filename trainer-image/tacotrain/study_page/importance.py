@@ -37,6 +37,8 @@ def importance(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirectio
     # It loads scikit-learn where that is installed, which takes seconds and is not needed for fewer trials.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
 
+    # It says of each study that it was made.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     best = min(0.5, max(0.1, 5 / count))
     with warnings.catch_warnings():
         # What it tells its callers is said on the page, or does not concern us.
