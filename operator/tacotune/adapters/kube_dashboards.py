@@ -24,9 +24,7 @@ from tacotune.manifests.common import Manifest, Platform, selector
 from tacotune.manifests.dashboard import (
     COMPONENT,
     CONTAINER,
-    MLFLOW,
     MLFLOW_KEY,
-    READER,
     READER_KEY,
     DashboardPlatform,
     deployment,
@@ -205,9 +203,9 @@ class KubeDashboards:
     def _lacks(self, spec: TTSStudySpec) -> Iterator[tuple[Dashboard, str]]:
         if spec.storage is None and not self._settings.reader_url:
             for kind in (Dashboard.MLFLOW, Dashboard.OPTUNA):
-                yield kind, f"the operator has no {READER}"
+                yield kind, f"the operator has no {names.READER_STORAGE_URL}"
         elif not self._settings.mlflow_url:
-            yield Dashboard.MLFLOW, f"the operator has no {MLFLOW}"
+            yield Dashboard.MLFLOW, f"the operator has no {names.MLFLOW_STORAGE_URL}"
 
     def _state(self, found: Document) -> PageState:
         metadata = found["metadata"]

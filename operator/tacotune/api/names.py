@@ -84,6 +84,8 @@ ANNOUNCE: Final = "TACOTUNE_ANNOUNCE"
 """Environment variable that has `tacotrain publish` show the voice to a chat."""
 READER_STORAGE_URL: Final = "TACOTUNE_READER_STORAGE_URL"
 """Environment variable with the DSN that pages are read from."""
+MLFLOW_STORAGE_URL: Final = "TACOTUNE_MLFLOW_STORAGE_URL"
+"""Environment variable with the DSN of MLflow's own database."""
 TERMINATION_LOG: Final = "TACOTUNE_TERMINATION_LOG"
 """Environment variable that moves the termination message; on one machine only."""
 

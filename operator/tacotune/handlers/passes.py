@@ -61,7 +61,7 @@ class StudyPasses:
         self._databases = Databases(api, settings.storage_url, pool_size=settings.workers + 2)
         self._sessions: dict[Key, Session] = {}
         self._farewell = Farewell(api, self._studies, self._databases, settings, clock)
-        self.outbox = Outbox()
+        self.outbox = Outbox(on_failure=self._meters.notification_failed)
 
     def run_once(self, key: Key) -> float | None:
         """Look at a study.

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from tacotune.adapters.dashboard_processes import LOOK_SECONDS, DashboardProcesses, Page
 from tacotune.adapters.postgres import EmbeddedPostgres
+from tacotune.api import names
 from tacotune.api.dashboards import Dashboard
 from tacotune.api.status import TTSStudyStatus
 from tacotune.api.study import TTSStudy
@@ -20,10 +21,10 @@ from tacotune.engine.dashboards import ObservedDashboard, described, wanted
 from tacotune.local.rundir import RunDirectory
 from tacotune.ports import Clock
 
-READER: Final = "TACOTUNE_READER_STORAGE_URL"
-MLFLOW: Final = "TACOTUNE_MLFLOW_STORAGE_URL"
 MLFLOW_DATABASE: Final = "mlflow"
-_LACKS_DATABASE: Final = f"cannot start without a database of its own: name one in {MLFLOW}, beside --storage"
+_LACKS_DATABASE: Final = (
+    f"cannot start without a database of its own: name one in {names.MLFLOW_STORAGE_URL}, beside --storage"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class Databases:
     @classmethod
     def beside(cls, storage: str, environment: Mapping[str, str]) -> Self:
         """Those of a person who brought a Postgres: by the environment, as in a cluster."""
-        return cls(environment.get(READER, "") or storage, environment.get(MLFLOW, ""))
+        return cls(
+            environment.get(names.READER_STORAGE_URL, "") or storage,
+            environment.get(names.MLFLOW_STORAGE_URL, ""),
+        )
 
 
 def processes(study: TTSStudy, root: Path, databases: Databases) -> DashboardProcesses:
@@ -55,9 +59,14 @@ def _page(dashboard: Dashboard, port: int, databases: Databases) -> Page:
     match dashboard:
         case Dashboard.MLFLOW:
             lacks = "" if databases.mlflow else _LACKS_DATABASE
-            return Page(dashboard, port, {READER: databases.reader, MLFLOW: databases.mlflow}, lacks)
+            return Page(
+                dashboard,
+                port,
+                {names.READER_STORAGE_URL: databases.reader, names.MLFLOW_STORAGE_URL: databases.mlflow},
+                lacks,
+            )
         case Dashboard.OPTUNA:
-            return Page(dashboard, port, {READER: databases.reader})
+            return Page(dashboard, port, {names.READER_STORAGE_URL: databases.reader})
         case Dashboard.TENSORBOARD | Dashboard.DEMO:
             return Page(dashboard, port, {})
 

@@ -36,8 +36,8 @@ from tacotune.engine.events import Event
 from tacotune.engine.observed import Observed
 from tacotune.local import preflight
 from tacotune.local.dashboards import MLFLOW_DATABASE, Databases, Shown, processes
-from tacotune.local.messages import Messages
 from tacotune.local.final_page import leave_page
+from tacotune.local.messages import Messages
 from tacotune.local.options import RunOptions
 from tacotune.local.report import console, print_end, trial_rows
 from tacotune.local.rundir import RunDirectory

@@ -19,8 +19,6 @@ from tacotune.manifests.reader_pod import PLACEMENT
 
 COMPONENT: Final = "dashboard"
 CONTAINER: Final = "dashboard"
-READER: Final = "TACOTUNE_READER_STORAGE_URL"
-MLFLOW: Final = "TACOTUNE_MLFLOW_STORAGE_URL"
 READER_KEY: Final = "reader-uri"
 MLFLOW_KEY: Final = "mlflow-uri"
 RESOURCES: Final[Mapping[Dashboard, Resources]] = MappingProxyType(
@@ -254,9 +252,9 @@ def _env(study: StudyKey, dashboard: Dashboard, storage: SecretKey | None) -> li
     reader = storage or SecretKey(name=own, key=READER_KEY)
     found = []
     if dashboard in {Dashboard.MLFLOW, Dashboard.OPTUNA}:
-        found.append(_from_secret(READER, reader.name, reader.key))
+        found.append(_from_secret(names.READER_STORAGE_URL, reader.name, reader.key))
     if dashboard is Dashboard.MLFLOW:
-        found.append(_from_secret(MLFLOW, own, MLFLOW_KEY))
+        found.append(_from_secret(names.MLFLOW_STORAGE_URL, own, MLFLOW_KEY))
     return found
 
 
