@@ -18,6 +18,7 @@ def environment(announcement: Announcement | None) -> dict[str, Any]:
         name="ruslan-publish-0",
         root="/study",
         document=published(SOURCE),
+        storage_secret=SecretKey(name="ruslan-storage", key="uri"),
         announcement=announcement,
     )
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -48,4 +49,5 @@ def test_kubernetes_expands_nothing_in_what_a_person_wrote() -> None:
 
 
 def test_without_a_chat_the_pod_knows_of_none() -> None:
-    assert set(environment(None)) == {"HOME"}
+    assert "TACOTUNE_TELEGRAM_TOKEN" not in environment(None)
+    assert "TACOTUNE_ANNOUNCE" not in environment(None)
