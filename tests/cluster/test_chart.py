@@ -211,9 +211,11 @@ def test_only_the_migration_knows_the_administrator(chart: Chart) -> None:
             names = [entry["name"] for entry in container["env"]]
             seen[f"{kind} {container['name']}"] = [n for n in names if n.startswith("TACOTUNE_")]
     urls = [f"TACOTUNE_{role}STORAGE_URL" for role in ("", "TRIAL_", "READER_", "MLFLOW_")]
+    images = ["TACOTUNE_TRAINER_IMAGE", "TACOTUNE_IMAGE_PULL_POLICY"]
     assert seen == {
         "Deployment migrate": ["TACOTUNE_ADMIN_STORAGE_URL", *urls],
-        "Deployment operator": [*urls[:2], "TACOTUNE_TRAINER_IMAGE", "TACOTUNE_IMAGE_PULL_POLICY"],
+        # The last two go into the Secrets of studies, for their pages.
+        "Deployment operator": [*urls[:2], *images, *urls[2:], "TACOTUNE_DASHBOARDS"],
         "StatefulSet postgres": [],
         "Pod check": urls,
     }
