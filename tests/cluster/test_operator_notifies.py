@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from support.api_server import ApiServer, Object
@@ -13,6 +14,7 @@ from support.bot_api import TOKEN, Answer, BotApi, bot_api
 from support.chart import Chart, one
 from support.cluster_study import SECONDS, ClusterStudy, complete, failed
 from support.eventually import eventually
+from support.guarded import free_ports
 from support.operator_process import Operator
 from support.pretend_kubelet import Ending, PretendKubelet
 from support.service_accounts import service_account_kubeconfig
@@ -177,12 +179,24 @@ def test_a_service_that_takes_nothing_is_a_warning_and_the_study_goes_on(
     bot.always = Answer(403, "Forbidden: bot was kicked from the group chat")
     secret(study.api, study.namespace, "bot", token=TOKEN)
     log = tmp_path / "operator.log"
-    with running(kubeconfig, postgres_dsn, log, study, bot), kubelet.running_all(study.trains()):
+    (port,) = free_ports(1)
+    with (
+        running(kubeconfig, postgres_dsn, log, study, bot, "--metrics-port", str(port)),
+        kubelet.running_all(study.trains()),
+    ):
         study.create(
             maxTrials=1, parallelism=1, notifications={"telegram": {**TELEGRAM, "cooldownSeconds": 300}}
         )
         study.reaches("Succeeded")
         eventually(lambda: failures(study), within=90)
         assert failures(study) == ["telegram: sendMessage: 403 Forbidden: bot was kicked from the group chat"]
+        scraped = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        counted = re.search(r'tacotune_notification_failures_total\{channel="telegram"\} ([\d.]+)', scraped)
+        assert counted is not None
+        assert float(counted[1]) >= 1
         study.let_go()
+    lost = [
+        line for line in map(json.loads, log.read_text().splitlines()) if "not sent by" in line["message"]
+    ]
+    assert {(line["namespace"], line["study"]) for line in lost} == {(study.namespace, "demo")}
     assert TOKEN not in log.read_text()

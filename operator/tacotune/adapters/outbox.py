@@ -8,7 +8,8 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,8 @@ class Parcel:
     notice: Notice
     files: Callable[[], Sequence[Path]] = tuple
     """Looked up when it is its turn."""
+    context: Context = field(default_factory=copy_context, compare=False, repr=False)
+    """Where it was made: what is logged on its way is about the same study."""
 
 
 class Outbox:
@@ -115,12 +118,12 @@ class Outbox:
                     return
                 parcel = self._waiting.popleft()
                 self._busy = True
-            reason = _deliver(parcel)
+            reason = parcel.context.run(_deliver, parcel)
             if reason:
                 self._fail(parcel, reason)
 
     def _fail(self, parcel: Parcel, reason: str) -> None:
-        self.lost(parcel.study, parcel.channel, parcel.notice.title, reason)
+        parcel.context.run(self.lost, parcel.study, parcel.channel, parcel.notice.title, reason)
 
 
 def _deliver(parcel: Parcel) -> str:
