@@ -106,7 +106,7 @@ def _alarms(before: TTSStudyStatus, after: TTSStudyStatus) -> Iterator[Event]:
         new = [part for part in row.message.split("; ") if part not in known]
         if new:
             text = f"trial {row.trial} (attempt {row.attempt}): {'; '.join(new)}"
-            yield Event("Warning", EventReason.RESOURCE_ALARM, text, row.trial)
+            yield Event("Warning", EventReason.RESOURCE_ALARM, text, row.trial, row.attempt)
 
 
 def _deeds(observed: Observed, actions: Sequence[Action]) -> Iterator[Event]:
