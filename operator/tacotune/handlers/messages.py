@@ -45,7 +45,12 @@ class PodAnnouncer:
     def announcement(self, spec: TTSStudySpec, voice: PromoteBest) -> Announcement | None:
         """The chat, when it wants new bests and nothing of the kind was sent just now."""
         telegram = spec.notifications.telegram if spec.notifications is not None else None
-        if telegram is None or not self._notifier.files_due(spec, "telegram", self._clock.now()):
+        # Published again, for its page alone: the chat has seen that voice.
+        if (
+            telegram is None
+            or voice.again
+            or not self._notifier.files_due(spec, "telegram", self._clock.now())
+        ):
             return None
         which = "final training" if voice.purpose is Purpose.FINAL else f"trial {voice.trial}"
         return Announcement(
