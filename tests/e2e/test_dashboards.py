@@ -41,8 +41,8 @@ def test_s16_to_s20_every_page_shows_the_study(
     namespace.wait("pod/asks", "jsonpath={.status.phase}=Succeeded", within=240)
     assert namespace.kubectl("logs", "pod/asks").split() == ["200"] * 4
 
-    with _forwarded(namespace, "mlflow") as url, page(browser, f"{url}/#/experiments") as opened:
-        opened.get_by_text(".tiny.").first.wait_for()
+    with _forwarded(namespace, "mlflow") as url, page(browser, f"{url}/study") as opened:
+        opened.get_by_text("3 matching runs").wait_for()
         screenshot(opened, "e2e-mlflow", tmp_path)
     with _forwarded(namespace, "tensorboard") as url, page(browser, url) as opened:
         opened.get_by_text("trial 0001").first.wait_for()

@@ -23,5 +23,5 @@ READY_PATHS: Final = MappingProxyType(
     }
 )
 """Where each answers 200 once it can be used (docs/dashboards.md)."""
-FRONT_PATHS: Final = MappingProxyType({Dashboard.OPTUNA: "/dashboard"})
+FRONT_PATHS: Final = MappingProxyType({Dashboard.MLFLOW: "/study", Dashboard.OPTUNA: "/dashboard"})
 """What a person opens, where it is not `/`."""

@@ -42,6 +42,11 @@ class Runs:
         self._runs: dict[int, str] = {}
         self._kept: set[tuple[str, str]] = set()
 
+    @property
+    def experiment(self) -> str:
+        """Its id; empty before anything was written."""
+        return self._experiment
+
     def trial(self, facts: TrialFacts) -> str:
         """The id of a trial's run, made if there is none."""
         self._open()

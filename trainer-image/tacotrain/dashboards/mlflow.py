@@ -53,9 +53,10 @@ def serve(options: Options) -> int:
         from tacotrain.dashboards.mirror_source import Source  # noqa: PLC0415
 
         source = Source(reader, options.study_name, options.study_directory)
-        mirror = Mirror(source, Runs(f"http://127.0.0.1:{listener.getsockname()[1]}", options.study_name))
+        runs = Runs(f"http://127.0.0.1:{listener.getsockname()[1]}", options.study_name)
+        mirror = Mirror(source, runs)
         visits = Visits(options.idle_after)
-        running = server(listener, visits)
+        running = server(listener, visits, lambda: runs.experiment)
         # In the main thread uvicorn would end the process by the signal itself.
         thread = threading.Thread(target=running.run, name="tacotrain-mlflow", daemon=True)
         with termination() as told:

@@ -5,11 +5,12 @@
 """
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tacotrain.dashboards.databases import MLFLOW, database
+from tacotrain.dashboards.gate import Application, Receive, Scope, Send
 from tacotrain.dashboards.visits import VisitedASGI, Visits
 
 ARTIFACTS_ENV: Final = "TACOTUNE_MLFLOW_ARTIFACTS"
@@ -19,6 +20,7 @@ LOCAL: Final = (
 )
 """This machine, and addresses of pods and Services."""
 LEAVE_SECONDS: Final = 1
+STUDY_PATH: Final = "/study"
 
 
 def storage_url() -> str:
@@ -69,6 +71,33 @@ def environment(url: str, artifacts: Path, study: str, allowed_hosts: Iterable[s
     }
 
 
+class StudyFirst:
+    """Before MLflow: `/study` leads to the study's runs, for MLflow's own first page is about language models.
+
+    Args:
+        page: MLflow.
+        experiment: See `server`.
+    """
+
+    def __init__(self, page: Application, experiment: Callable[[], str]) -> None:
+        self._page = page
+        self._experiment = experiment
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or pass on."""
+        if scope["type"] != "http" or scope["path"] != STUDY_PATH:
+            await self._page(scope, receive, send)
+            return
+        known = self._experiment()
+        place = f"/#/experiments/{known}/runs" if known else "/#/experiments"
+        headers = [
+            (b"location", f"{place}?workflowType=machine_learning".encode()),
+            (b"content-length", b"0"),
+        ]
+        await send({"type": "http.response.start", "status": 302, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
 def _services(study: str) -> tuple[str, ...]:
     """The names of the study's Service, as pods of its namespace and of others call it."""
     namespace = study.partition(".")[0]
@@ -82,13 +111,19 @@ def prepare(url: str) -> None:
     initialize_backend_stores(url, url, "mlflow-artifacts:/")
 
 
-def server(listener: socket.socket, visits: Visits) -> Any:
-    """A uvicorn server on an open port; `run` lasts until its `should_exit` is set."""
+def server(listener: socket.socket, visits: Visits, experiment: Callable[[], str]) -> Any:
+    """A uvicorn server on an open port; `run` lasts until its `should_exit` is set.
+
+    Args:
+        listener: The port.
+        visits: Is told who asks.
+        experiment: The id of the study's experiment; empty before there is one.
+    """
     import uvicorn  # noqa: PLC0415
     from mlflow.server.fastapi_app import app  # noqa: PLC0415 - reads the environment when it is loaded
 
     config = uvicorn.Config(
-        VisitedASGI(app, visits),
+        VisitedASGI(StudyFirst(app, experiment), visits),
         fd=listener.fileno(),
         log_level="warning",
         access_log=False,
