@@ -328,7 +328,7 @@ def page(found: Study, shares: Importance | None = None) -> str:
 def test_an_empty_study_has_a_page_without_plots() -> None:
     text = page(study())
     assert "No trial has begun" in text
-    assert "Plotly" not in text
+    assert "plotly.js" not in text
     assert len(text) < 50_000
 
 

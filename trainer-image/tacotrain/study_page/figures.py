@@ -69,6 +69,9 @@ def history(study: Study, index: int = 0) -> Plot | None:
     shown = [*(trial.values[index] for trial in complete), *(trial.last[1] for trial in pruned if trial.last)]
     layout = _layout("trial", _short(goal.name))
     layout["yaxis"]["type"] = _axis_type(shown)
+    if max(numbers) < 12:
+        # There is no trial 0.5.
+        layout["xaxis"]["dtick"] = 1
     failed = len(study.of(State.FAIL))
     words = f"{escape(goal.name)}: {goal.direction}."
     if failed:
