@@ -17,7 +17,7 @@ from tacotrain.study_page.importance import STEADY, Importance
 from tacotrain.study_page.wording import count, hours, number
 
 NOT_SET: Final = "not set"
-_LONGEST: Final = 22
+_LONGEST: Final = 28
 """Characters of a name beside a plot."""
 _INK, _FAINT, _GRID = "var(--ink)", "var(--faint)", "var(--line)"
 _COLORS: Final[Mapping[Outcome, str]] = {
@@ -190,10 +190,10 @@ def hours_by_outcome(found: Hours) -> Plot | None:
     """One bar, cut by what became of the time; None before any attempt has ended."""
     if found.total <= 0:
         return None
-    what = "GPU hours" if found.gpu else "hours of attempts"
+    unit, seconds_each = ("hours", 3600.0) if found.total >= 3600 else ("minutes", 60.0)
     bars = [
         go.Bar(
-            x=[seconds / 3600],
+            x=[seconds / seconds_each],
             y=[""],
             orientation="h",
             name=f"{kind.value} {hours(seconds)}",
@@ -204,7 +204,7 @@ def hours_by_outcome(found: Hours) -> Plot | None:
         for kind, seconds in found.seconds.items()
         if seconds > 0
     ]
-    layout = _layout(what, "")
+    layout = _layout(f"GPU {unit}" if found.gpu else f"{unit} of attempts", "")
     layout |= {"barmode": "stack", "bargap": 0.3}
     layout["yaxis"] |= {"showticklabels": False, "showgrid": False}
     shares = ", ".join(
