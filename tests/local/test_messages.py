@@ -35,7 +35,7 @@ def test_a_real_study_sends_its_picture_and_its_voice_and_leaves_no_token_behind
     wanted = {"telegram": TELEGRAM, "apprise": {"secretRef": {"name": "a"}, "events": ["StudyFinished"]}}
     document = study_files.manifest("told", maxTrials=1, parallelism=1, notifications=wanted)
     study_files.write(folder, document)
-    code, output = commands.tacotune(folder, "run", "told.yaml")
+    code, output = commands.tacotune(folder, "run", "told.yaml", "--no-dashboards")
     assert code == 0, output
     titles = [text.splitlines()[0] for text in api.texts]
     assert titles[0] == "told: study started"
@@ -59,7 +59,7 @@ def test_a_real_study_sends_its_picture_and_its_voice_and_leaves_no_token_behind
     assert "T0SECRETHOOK" not in output
 
     before = len(api.requests)
-    code, output = commands.tacotune(folder, "run", "told.yaml")
+    code, output = commands.tacotune(folder, "run", "told.yaml", "--no-dashboards")
     assert code == 0, output
     assert len(api.requests) == before, "a finished study that is run again has nothing to tell"
 
@@ -70,7 +70,7 @@ def test_a_bot_that_nobody_reaches_costs_lines_and_no_trial(
     monkeypatch.setenv("TACOTUNE_TELEGRAM_TOKEN", "987654321:AAH-another_Secret_another_Se")
     document = study_files.manifest("deaf", maxTrials=1, parallelism=1, notifications={"telegram": TELEGRAM})
     study_files.write(folder, document)
-    code, output = commands.tacotune(folder, "run", "deaf.yaml")
+    code, output = commands.tacotune(folder, "run", "deaf.yaml", "--no-dashboards")
     assert code == 0, output
     assert "NotificationFailed: telegram: sendMessage: 401 Unauthorized" in output
     assert "another_Secret" not in output
