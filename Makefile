@@ -93,6 +93,10 @@ kind-down: $(STAMP) ## Take the kind cluster down; what makes the next start sho
 kind-clean: $(STAMP) ## As kind-down, and remove the cache: about 20 GB of Debian, Docker's data and the node's images
 	@$(KIND) clean
 
+.PHONY: pictures
+pictures: browser ## The README's pictures, of the study that `make demo` has left
+	@PYTHONPATH=tests $(RUN)/python -m support.pictures runs/quickstart docs/pictures
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy strict, import contracts, lock file
 	@$(RUN)/ruff check .
