@@ -18,6 +18,8 @@ def test_a_study_ends_with_a_voice_that_speaks(study: KindStudy) -> None:
     uid = study.namespace.get("tts/tiny")["metadata"]["uid"][:8]
     speak = (
         f"sha=$(sha256sum /study/{uid}/best/checkpoint/weights.pt | cut -d' ' -f1) && grep -q $sha /study/{uid}/best/best.json"
+        # The page beside it tells of all trials, which the publishing pod has read from Postgres.
+        f" && grep -q '2 trials: 2 complete' /study/{uid}/best/report.html"
         f" && tacotrain synthesize --checkpoint /study/{uid}/best/checkpoint --text 'the red cat' -o /tmp/speech.wav"
         " && head -c4 /tmp/speech.wav"
     )
