@@ -1,8 +1,6 @@
 """The pages of studies in a cluster: real Deployments, ReplicaSets and Services; the kubelet's part is the test's."""
 
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,9 @@ from support.cluster_pages import IMAGE, KINDS, Pages, serving
 from support.cluster_study import SECONDS, ClusterStudy
 from support.eventually import eventually
 from support.operator_process import Operator
+from support.plugin import Plugin
 from support.pretend_kubelet import PretendKubelet
+from support.toolchain import build
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_pods_may_no_more_than_they_must(study: ClusterStudy, pages: Pages, oper
 
 
 def test_a_page_that_nobody_opened_sleeps_until_it_is_wanted(
-    study: ClusterStudy, pages: Pages, operator: Operator
+    study: ClusterStudy, pages: Pages, operator: Operator, kubeconfig: Path
 ) -> None:
     study.create(dashboards={"idleAfterSeconds": 60})
     pages.bind_volume()
@@ -92,9 +92,15 @@ def test_a_page_that_nobody_opened_sleeps_until_it_is_wanted(
     eventually(lambda: "asleep since" in pages.status("optuna")["message"], within=SECONDS)
     assert "kubectl tacotune dashboards" in pages.status("optuna")["message"]
     assert pages.there("mlflow")["spec"]["replicas"] == 1
-    study.annotate(
-        open_dashboards=(datetime.fromtimestamp(time.time(), UTC) + timedelta(seconds=2)).isoformat()
-    )
+    plugin = Plugin(kubeconfig, build(["kubectl"]))
+    listed = plugin.run("dashboards", "demo", "-n", study.namespace)
+    assert listed.code == 0, listed.err
+    assert "asleep since" in listed.out
+    nothing = plugin.run("dashboards", "demo", "-n", study.namespace, "--forward")
+    assert nothing.code == 66
+    assert "no dashboard that answers" in nothing.err
+    woken = plugin.run("dashboards", "demo", "-n", study.namespace, "--wake")
+    assert woken.code == 0, woken.err
     eventually(lambda: pages.there("optuna")["spec"]["replicas"] == 1, within=SECONDS)
     pages.answers("optuna")
     eventually(lambda: pages.status("optuna").get("ready") is True, within=SECONDS)

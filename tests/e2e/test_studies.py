@@ -34,6 +34,10 @@ def test_a_pod_deleted_in_mid_training_resumes_and_ends_with_the_same_numbers(
 ) -> None:
     study.create(**ONE, fixedParameters=LONG)
     name = study.pod(0)
+    scraped = namespace.kubectl(
+        "get", "--raw", f"/api/v1/namespaces/{namespace.name}/pods/{name}:9090/proxy/metrics"
+    )
+    assert {"tacotrain_step", "tacotrain_loss", "tacotrain_memory_used_bytes"} <= set(scraped.split())
     namespace.kubectl("delete", "pod", name, "--wait=false")
     disturbed = study.ends()
     assert disturbed["disruptions"] == 1
