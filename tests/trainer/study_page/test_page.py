@@ -88,10 +88,14 @@ def made(urls: StorageUrls, folder: Path) -> Path:
 
 
 def test_the_page_shows_and_speaks_without_a_network(browser: Browser, made: Path, tmp_path: Path) -> None:
-    with page(browser, made.as_uri()) as opened:
+    before = tmp_path / "before.html"
+    before.write_text("<title>before</title>")
+    with page(browser, before.as_uri()) as opened:
         complaints: list[str] = []
         opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        opened.reload()
+        # Lines are drawn by WebGL, here without a GPU.
+        opened.set_default_timeout(120_000)
+        opened.goto(made.as_uri())
         assert opened.title() == "ruslan: study page"
         opened.get_by_text("14 trials: 10 complete, 3 pruned, 1 failed.").wait_for()
         for key in PLOTS:
