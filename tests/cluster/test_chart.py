@@ -13,6 +13,7 @@ from support.api_server import ApiServer, Object
 from support.chart import CHART, Chart, ChartError, load_all, one
 from support.eventually import eventually
 from support.service_accounts import service_account_kubeconfig
+from tacotune.handlers.page_settings import page_settings
 
 DEFINITION = CHART.parents[1] / "crds" / "ttsstudies.yaml"
 EXTERNAL = {"postgresql": {"mode": "external", "existingSecret": "mine"}}
@@ -48,7 +49,22 @@ EVERYTHING: Object = {
     },
     "postgresql": {"embedded": {"parameters": {"shared_buffers": "256MB"}, "tolerations": [{"key": "db"}]}},
 }
+OUTSIDE: Object = {
+    "dashboards": {
+        "host": "{dashboard}-{study}.voices.example.org",
+        "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "voices-tls"},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "web", "namespace": "gateways"}]},
+        "oauth2Proxy": {
+            "enabled": True,
+            "host": "auth.voices.example.org",
+            "cookieDomain": ".voices.example.org",
+            "existingSecret": "oauth2-proxy",
+            "extraArgs": ["--provider=oidc"],
+        },
+    }
+}
 VARIANTS: dict[str, Object] = {
+    "dashboards from outside": OUTSIDE,
     "embedded": {},
     "cnpg": {"postgresql": {"mode": "cnpg"}},
     "external": EXTERNAL,
@@ -152,6 +168,31 @@ def test_the_operator_may_do_this_in_the_cluster_and_no_more(chart: Chart) -> No
     binding = one(objects, "ClusterRoleBinding")
     assert binding["roleRef"]["name"] == "tacotune-tacotune"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "tacotune", "namespace": "tacotune"}]
+
+
+def test_pages_take_rights_of_their_own_and_only_where_they_are_wanted(chart: Chart) -> None:
+    without = one(chart.render({"dashboards": {"enabled": False}}), "ClusterRole", "tacotune-tacotune")
+    assert ("apps", "deployments") not in rules(without)
+    assert rules(without)["", "services"] == "create patch"
+    outside = rules(one(chart.render(OUTSIDE), "ClusterRole", "tacotune-tacotune"))
+    assert outside["networking.k8s.io", "ingresses"] == "get create patch delete"
+    assert outside["gateway.networking.k8s.io", "httproutes"] == "get create patch delete"
+
+
+def test_visitors_of_an_ingress_log_in_first(chart: Chart) -> None:
+    objects = chart.render(OUTSIDE)
+    (container,) = one(objects, "Deployment", "tacotune")["spec"]["template"]["spec"]["containers"]
+    told = next(e["value"] for e in container["env"] if e["name"] == "TACOTUNE_DASHBOARDS")
+    annotations = page_settings(told, reader_url="", mlflow_url="").platform.exposure.annotations
+    assert annotations["nginx.ingress.kubernetes.io/auth-url"] == (
+        "http://tacotune-oauth2-proxy.tacotune.svc:4180/oauth2/auth"
+    )
+    assert annotations["nginx.ingress.kubernetes.io/auth-signin"].startswith(
+        "https://auth.voices.example.org/"
+    )
+    proxy = one(objects, "Deployment", "tacotune-oauth2-proxy")["spec"]["template"]["spec"]["containers"][0]
+    secrets = {e["valueFrom"]["secretKeyRef"]["key"] for e in proxy["env"]}
+    assert secrets == {"client-id", "client-secret", "cookie-secret"}
 
 
 def test_with_watched_namespaces_it_may_do_nothing_outside_them(chart: Chart) -> None:
@@ -415,6 +456,10 @@ def test_beside_a_secret_of_somebodys_own_no_readers_secret_is_made(chart: Chart
         ({"networkPolicy": {"operatorEgressPorts": [70000]}}, "/operatorEgressPorts/0"),
         ({"commonLabels": {"a": 1}}, "/commonLabels/a"),
         ({"imagePullSecrets": [{"name": "x"}]}, "/imagePullSecrets/0"),
+        ({"dashboards": {"ingress": {"enabled": True}}}, "dashboards.host is needed"),
+        ({"dashboards": {"host": "voices.example.org"}}, "/dashboards/host"),
+        ({"dashboards": {"resources": {"grafana": {}}}}, "'grafana' not allowed"),
+        ({"dashboards": {"oauth2Proxy": {"enabled": True}}}, "dashboards.oauth2Proxy needs"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
