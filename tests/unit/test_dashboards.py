@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from tacotune.api.conditions import ConditionType, Reason, find_condition
 from tacotune.api.dashboards import Dashboard
 from tacotune.api.kubernetes import DashboardsSpec
-from tacotune.api.status import TTSStudyStatus
+from tacotune.api.status import ActiveTrial, TTSStudyStatus
 from tacotune.engine.dashboards import (
     ObservedDashboard,
     candidates,
@@ -89,3 +89,11 @@ def test_what_is_new_is_said_once() -> None:
     assert news((), (READY, WAITING)) == ("optuna: http://127.0.0.1:5002/dashboard",)
     assert news((READY, WAITING), (READY, taken)) == ("demo: every port is taken: 5003",)
     assert news((READY, taken), (READY, taken)) == ()
+
+
+def test_a_status_stays_below_its_limit_with_pages_in_it() -> None:
+    rows = [ActiveTrial(trial=n, attempt=1, state="Running", message="x" * 256) for n in range(110)]
+    late = [ObservedDashboard(page, message="y" * 1000) for page in Dashboard]
+    status = status_of(*late, before=TTSStudyStatus(active=rows))
+    assert len(status.model_dump_json(by_alias=True).encode()) < 32 * 1024
+    assert [len(row.message) for row in status.dashboards] == [256] * 4

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tacotune.adapters.job_view import why_waiting
-from tacotune.adapters.kube_api import KubeApi, collection
+from tacotune.adapters.kube_api import Forbidden, KubeApi, collection
 from tacotune.adapters.kube_view import KubeView
 from tacotune.api import names
 from tacotune.api.dashboards import Dashboard
@@ -34,7 +34,7 @@ from tacotune.manifests.dashboard import (
     service_url,
 )
 from tacotune.manifests.dashboards_secret import dashboards_secret
-from tacotune.ports import PermanentError, TacotuneError
+from tacotune.ports import PermanentError, TacotuneError, TransientError
 
 Document = Mapping[str, Any]
 NO_IMAGE: Final = "the operator was given no image for dashboards"
@@ -87,6 +87,7 @@ class KubeDashboards:
         self._settings = settings
         self._directory = directory
         self._secret_given = False
+        self._seen: tuple[ObservedDashboard, ...] = ()
 
     def keep(
         self, spec: TTSStudySpec, opened_at: datetime | None
@@ -115,6 +116,8 @@ class KubeDashboards:
                 lambda step: _hash(self._objects(step, spec)),
             )
         except TacotuneError as error:
+            if self._seen and isinstance(error, TransientError) and not isinstance(error, Forbidden):
+                return self._seen, ""  # What was true a moment ago: a page does not go with the API server.
             return tuple(
                 ObservedDashboard(kind, message=str(error)) for kind, _ in wanted(spec.dashboards)
             ), ""
@@ -125,7 +128,8 @@ class KubeDashboards:
             except TacotuneError as error:
                 if isinstance(step, Serve):
                     seen[step.dashboard] = ObservedDashboard(step.dashboard, message=str(error))
-        return tuple(seen.values()), ""
+        self._seen = tuple(seen.values())
+        return self._seen, ""
 
     def _take(self, step: Serve | Remove, spec: TTSStudySpec) -> None:
         if isinstance(step, Remove):

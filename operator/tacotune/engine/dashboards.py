@@ -12,6 +12,7 @@ from tacotune.api.conditions import Condition, ConditionType, Reason, set_condit
 from tacotune.api.dashboards import Dashboard
 from tacotune.api.kubernetes import DashboardsSpec
 from tacotune.api.status import DashboardStatus, TTSStudyStatus
+from tacotune.engine.status import fit
 
 PORTS_TRIED: Final = 10
 PORT_STEP: Final = 10
@@ -87,8 +88,10 @@ def described(
         )
         for page in seen
     ]
-    return status.model_copy(
-        update={"dashboards": rows, "conditions": set_condition(status.conditions, condition)}
+    return fit(
+        status.model_copy(
+            update={"dashboards": rows, "conditions": set_condition(status.conditions, condition)}
+        )
     )
 
 
