@@ -27,7 +27,7 @@ from support.browser import installed
 from support.commands import BIN
 from support.eventually import eventually
 
-COLUMNS: Final = 112
+COLUMNS: Final = 150
 COLORS: Final = 96
 WIDTH: Final = 1100
 _LINE: Final = re.compile(r"^(\w+): (http://\S+)$", re.MULTILINE)
