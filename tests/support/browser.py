@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
-SECONDS = 30
+SECONDS = 90
 """Longest wait for anything on a page: the machine has other work too."""
 
 
