@@ -13,7 +13,7 @@ from support.eventually import eventually
 from support.kind import cluster, paths
 from support.kind_study import SECONDS, KindStudy
 from support.namespace import Namespace
-from support.pods import pod, pod_spec
+from support.pods import PATIENT, pod, pod_spec
 from tacotune.adapters.kubectl import KubeFlags, port_forward
 
 __all__ = ["browser"]
@@ -24,7 +24,7 @@ READY = {
     "optuna": (5002, "/dashboard"),
     "demo": (5003, "/_stcore/health"),
 }
-ASK = "import sys, urllib.request; [print(urllib.request.urlopen(url, timeout=20).status) for url in sys.argv[1:]]"
+ASK = f"{PATIENT}[print(answer(url, time.monotonic() + 90)[0]) for url in sys.argv[1:]]"
 
 
 def test_s16_to_s20_every_page_shows_the_study(

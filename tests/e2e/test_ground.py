@@ -1,7 +1,7 @@
 """What the other end-to-end tests stand on: that this cluster behaves as a real one where tacotune depends on it."""
 
 from support.namespace import Namespace
-from support.pods import claim, job, pod, pod_spec, service, terminated
+from support.pods import PATIENT, claim, job, pod, pod_spec, service, terminated
 
 
 def test_a_volume_is_bound_and_survives_its_pod(namespace: Namespace) -> None:
@@ -28,7 +28,7 @@ def test_a_service_is_reached_by_name_from_another_pod(namespace: Namespace) -> 
         ),
         readinessProbe={"tcpSocket": {"port": 5002}, "periodSeconds": 1},
     )
-    fetch = "import urllib.request; print(urllib.request.urlopen('http://board:5002/', timeout=10).read().decode(), end='')"
+    fetch = f"{PATIENT}print(answer('http://board:5002/', time.monotonic() + 90)[1], end='')"
     namespace.apply(pod("server", serve, app="board"), service("board", 5002, app="board"))
     namespace.wait("pod/server", "condition=Ready")
 

@@ -110,3 +110,18 @@ def terminated(pod: Object) -> Object:
     ended = status["state"]["terminated"]
     assert isinstance(ended, dict)
     return ended
+
+
+PATIENT = """\
+import sys, time, urllib.request
+def answer(url, until):
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as found:
+                return found.status, found.read().decode(errors="replace")
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+"""
+"""`answer(url, until)`: a Service's endpoints reach DNS and the node a moment after its pod is ready."""
