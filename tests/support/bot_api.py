@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-TOKEN = "123456789:AAH-secret_Secret_secret_Secret_123"
+TOKEN = "123456789:AAH-" + "secret_Secret_" * 2 + "123"
+"""Of no bot: it has a token's shape, so that what hides tokens is put to the test."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ are never touched: where a port is taken, the next one is.
 """
 
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +21,9 @@ from typing import Final, Self
 import psutil
 
 from tacotune.adapters.child_environment import child_environment
+from tacotune.adapters.free_port import HOST, first_free
 from tacotune.api.dashboards import FRONT_PATHS, READY_PATHS, Dashboard
+from tacotune.api.trial_contract import ExitCode
 from tacotune.engine.dashboards import (
     ObservedDashboard,
     candidates,
@@ -36,8 +37,6 @@ ANSWER_SECONDS: Final = 2.0
 LEAVE_SECONDS: Final = 10.0
 NICE: Final = 19
 """Trials come first where cores are few."""
-HOST: Final = "127.0.0.1"
-_EX_USAGE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class DashboardProcesses:
     def _start(self, running: _Running) -> None:
         taken = {other.port for other in self._running if other is not running and other.process is not None}
         tried = candidates(running.page.port)
-        port = next((p for p in tried if p not in taken and _is_free(p)), None)
+        port = first_free(p for p in tried if p not in taken)
         if port is None:
             running.due = self._clock() + pause_after(len(tried))
             ports = ", ".join(map(str, tried))
@@ -184,7 +183,7 @@ class DashboardProcesses:
         running.process = None
         words = _last_line(self._log(running))
         self._again(running, f"ended with code {code}" + (f": {words}" if words else ""))
-        if code == _EX_USAGE and running.failures == 1:
+        if code == ExitCode.USAGE and running.failures == 1:
             running.due = self._clock()  # Somebody else was quicker to take the port.
 
     def _again(self, running: _Running, message: str) -> None:
@@ -210,12 +209,6 @@ def ask(url: str) -> tuple[int, str]:
         return error.code, body.partition("\n")[0] or f"answers {error.code}"
     except (OSError, ValueError):
         return 0, "does not answer yet"
-
-
-def _is_free(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_server((HOST, port)):
-        return True
-    return False
 
 
 def _last_line(log: Path) -> str:

@@ -2,15 +2,15 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
+from tacotune.adapters.free_port import first_free
 from tacotune.api import names
 from tacotune.engine.dashboards import candidates
 from tacotune.ports import ClusterUnavailable, PermanentError
@@ -96,10 +96,7 @@ def port_forward(flags: KubeFlags, service: str, port: int, *, local: int = 0) -
 
 def _free(first: int) -> str:
     """The first port of those to try that nobody listens on; empty: let kubectl choose."""
-    for port in candidates(first) if first else ():
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return str(port)
-    return ""
+    return str(first_free(candidates(first)) or "") if first else ""
 
 
 def last_words(errors: IO[str]) -> str:
